@@ -1,0 +1,228 @@
+"""What is recorded: a `Node` remembers the operation that made it and what went in.
+
+Nodes point only to their inputs, so a graph has no reference cycles and is freed with its last
+root. A node is created after its inputs, so its serial number is a topological order.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import numpy as np
+
+from ..errors import DtypeError, IndexingError, OperandError, ShapeError
+from .context import DEFAULT, STATE
+
+if TYPE_CHECKING:
+    from .operation import Operation
+
+N = TypeVar("N", bound="Node")
+
+NO_OPTIONS: Mapping[str, Any] = {}
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+PACKAGE = str(Path(__file__).parents[1])
+# Immutable, so a graph may keep them as they are; Python's own numbers stay weak, as in NumPy 2.
+NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
+
+ndarray = np.ndarray
+new = object.__new__
+tick = itertools.count(1).__next__
+
+
+class Node:
+    """One number or array in a computation graph, with the operation and inputs it came from.
+
+    `serial` is the tick at which `data` was last set: larger than that of every input, unless an
+    input was rebound after this node was recorded.
+    """
+
+    __slots__ = (
+        "_data",
+        "grad",
+        "inputs",
+        "line",
+        "name",
+        "op",
+        "options",
+        "requires_grad",
+        "scope",
+        "serial",
+        "__weakref__",
+    )
+
+    _data: Any
+    grad: Any
+    op: Operation | None
+    inputs: tuple[Any, ...]
+    options: Mapping[str, Any]
+    name: str | None
+    scope: str
+    line: str | None
+    requires_grad: bool
+    serial: int
+
+
+def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = NO_OPTIONS) -> Any:
+    """Run `op` on `inputs`, at least one of them a Node, and return the node of its result."""
+    arrays = []
+    tracked = False
+    kind: type[Node] = Node
+    for position, item in enumerate(inputs):
+        if isinstance(item, Node):
+            kind = item.__class__
+            arrays.append(item._data)
+            if item.requires_grad:
+                tracked = True
+        elif item.__class__ in NUMBERS:
+            arrays.append(item)
+        else:
+            item = constant(item, op)
+            inputs = (*inputs[:position], item, *inputs[position + 1 :])
+            arrays.append(item)
+    try:
+        data = op.forward(*arrays, **options) if options else op.forward(*arrays)
+    except (ValueError, TypeError, IndexError) as error:
+        explain(op, inputs, options, error)
+    if data.__class__ is ndarray:
+        if data.ndim == 0:
+            data = data[()]
+        else:
+            data.setflags(False)
+    state = STATE.get()
+    node = new(kind)
+    node._data = data
+    node.grad = None
+    node.name = None
+    node.line = None
+    node.serial = tick()
+    if tracked and op.differentiable and state.tracking:
+        node.op = op
+        node.inputs = inputs
+        node.options = options
+        node.requires_grad = True
+        if data.dtype not in FLOATS:
+            raise DtypeError(
+                f"{op.name} gave {data.dtype}, which has no derivative here; "
+                "use float32 or float64 operands"
+            )
+    else:
+        node.op = None
+        node.inputs = ()
+        node.options = NO_OPTIONS
+        node.requires_grad = False
+    node.scope = state.scope
+    if state is not DEFAULT:
+        if state.lines:
+            node.line = user_line()
+        for callback in state.observers:
+            callback(node, None)
+    return node
+
+
+def make_leaf(
+    kind: type[N], data: Any, name: str | None = None, requires_grad: bool = True, scope: str = ""
+) -> N:
+    """A node without inputs that holds `data` as it is: frozen already, not copied."""
+    node = new(kind)
+    node._data = data
+    node.grad = None
+    node.op = None
+    node.inputs = ()
+    node.options = NO_OPTIONS
+    node.name = name
+    node.line = None
+    node.scope = scope
+    node.requires_grad = requires_grad
+    node.serial = tick()
+    return node
+
+
+def frozen(array: np.ndarray[Any, Any]) -> Any:
+    """A read-only array nobody else can write to (`array` itself if it is one); 0-d: a scalar."""
+    if array.ndim == 0:
+        return array[()]
+    if array.base is not None or array.flags.writeable:
+        array = array.copy()
+        array.setflags(False)
+    return array
+
+
+def constant(item: Any, op: Operation) -> Any:
+    """An operand that is not a Node, in the form a graph may keep."""
+    if item is None or isinstance(item, np.generic):
+        return item
+    try:
+        array = np.asarray(item)
+    except ValueError as error:
+        raise OperandError(
+            f"{op.name} cannot read its operand {item!r} as an array: {error}"
+        ) from None
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise DtypeError(
+            f"{op.name} cannot use an operand of dtype {array.dtype}; "
+            "convert it with .astype(np.float64), or build lists of Values with te.array([...])"
+        )
+    return frozen(array)
+
+
+def wrapped(data: Any) -> Any:
+    """A private copy of `data` as a leaf keeps it: float32 or float64, a NumPy scalar if 0-d."""
+    array = np.array(data._data if isinstance(data, Node) else data)
+    if array.dtype.kind in "biu":
+        array = array.astype(np.float64)
+    if array.dtype not in FLOATS:
+        raise DtypeError(
+            f"a Value holds float32 or float64, not {array.dtype}; write "
+            "te.array([...]) for a list of Values, or convert the data with .astype(np.float64)"
+        )
+    if array.ndim == 0:
+        return array[()]
+    array.setflags(False)
+    return array
+
+
+def describe(item: Any) -> str:
+    """An input in an error message: its name and shape, or the number itself."""
+    if isinstance(item, Node):
+        shape = f"shape {np.shape(item._data)}"
+        return f"{item.name!r} of {shape}" if item.name else shape
+    if isinstance(item, ndarray):
+        return f"an array of shape {item.shape}"
+    return repr(item)
+
+
+def explain(op: Operation, inputs: tuple[Any, ...], options: Any, error: Exception) -> NoReturn:
+    """Raise `error` again with the operation, its inputs and, if recorded, the line of user code."""
+    given = ", ".join(describe(item) for item in inputs)
+    extra = "".join(f", {name}={value!r}" for name, value in options.items())
+    where = f" at {user_line()}" if STATE.get().lines else ""
+    hint = (
+        "print the shapes, then reshape or transpose one of them"
+        if not options
+        else f"look at {', '.join(options)}"
+    )
+    kind: type[Exception] = ShapeError
+    if isinstance(error, IndexError):
+        kind = IndexingError
+    elif isinstance(error, TypeError):
+        kind = OperandError
+    message = f"{op.name} failed on {given}{extra}{where}: {error}. What to do: {hint}"
+    raise kind(message) from error
+
+
+def user_line() -> str | None:
+    """The innermost line of the call stack outside this package, as "file:line: code"."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    if frame is None:
+        return None
+    import linecache
+
+    path, number = frame.f_code.co_filename, frame.f_lineno
+    return f"{Path(path).name}:{number}: {linecache.getline(path, number).strip()}"

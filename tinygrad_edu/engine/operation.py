@@ -1,0 +1,356 @@
+"""An operation is one frozen record; values, gradients, labels and tests are read off it.
+
+*Element-wise* records carry `partials`: the local derivative ∂out/∂argument as a function of
+`(out, *arguments)`, or a number where it is constant. The engine multiplies by the incoming
+gradient, undoes broadcasting and restores the dtype.
+*Structural* records carry `pullbacks`: `(g, out, *arguments, **options) -> gradient`.
+*Discrete* records (comparisons, argmax) have no derivative; their results are untracked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from ..errors import IncompleteRecordError, OperandError, UnknownNameError, closest
+from .node import NO_OPTIONS, Node, record
+
+O = TypeVar("O", bound="Operation")
+
+Rule = Callable[..., Any] | float
+Interval = tuple[float, float]
+# A number k is the corner x = k of the first argument; a function is zero at its corners.
+Kink = float | Callable[..., Any]
+
+REAL: Interval = (-inf, inf)
+POSITIVE: Interval = (0.0, inf)
+
+OPERATIONS: dict[str, Operation] = {}
+UFUNCS: dict[Any, Operation] = {}
+FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One call to try in the tests: shapes of the arguments, and the options."""
+
+    shapes: tuple[tuple[int, ...], ...]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Operation:
+    """A function of arrays with everything the package needs to know about it.
+
+    `domain` is one interval per argument (the last repeats); `kinks` are where one-sided
+    derivatives differ or do not exist; `extremes` are argument tuples at which value and
+    derivatives must stay finite; `formula` is LaTeX with `{0}`, `{1}` for the arguments.
+    """
+
+    name: str
+    forward: Callable[..., Any]
+    formula: str
+    domain: tuple[Interval, ...]
+    numpy: tuple[Any, ...] = ()
+    kinks: tuple[Kink, ...] = ()
+    extremes: tuple[tuple[float, ...], ...] = ()
+    cases: tuple[Case, ...] = ()
+    variadic: bool = False
+    arguments: tuple[str, ...] = field(init=False)
+    defaults: Mapping[str, Any] = field(init=False)
+    options: tuple[str, ...] = field(init=False)
+
+    differentiable: ClassVar[bool] = True
+    elementwise: ClassVar[bool] = False
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        """The derivative rules, one per argument (one in all for a variadic record)."""
+        return ()
+
+    def arity(self, parameters: Sequence[str]) -> int:
+        """How many of `forward`'s parameters are arrays; the rest are options."""
+        return len(self.rules)
+
+    def __post_init__(self) -> None:
+        for name in ("name", "formula", "domain"):
+            if not getattr(self, name):
+                raise IncompleteRecordError(f"operation {self.name!r} has no {name}; declare it")
+        if not callable(self.forward):
+            raise IncompleteRecordError(f"operation {self.name!r} has no forward function")
+        parameters = parameters_of(self.forward)
+        names = tuple(parameters)
+        count = self.arity(names)
+        set_field = object.__setattr__
+        set_field(self, "arguments", names[:count])
+        set_field(self, "options", names[count:])
+        set_field(
+            self,
+            "defaults",
+            {name: value for name, value in parameters.items() if value is not REQUIRED},
+        )
+        if not names:
+            raise IncompleteRecordError(f"the forward of {self.name!r} takes no arguments")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Apply to arrays at NumPy speed, or record where an argument is a Value."""
+        if kwargs or len(args) != len(self.arguments) or self.variadic:
+            inputs, options = self.bind(args, kwargs)
+        else:
+            inputs, options = args, NO_OPTIONS
+        for item in inputs:
+            if isinstance(item, Node):
+                return record(self, inputs, options)
+        return self.forward(*inputs, **options)
+
+    def bind(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Sort a call's arguments into arrays and options by the names of `forward`.
+
+        An option that this record lacks may be given as None, as NumPy's own wrappers do.
+        """
+        names = (*self.arguments, *self.options)
+        if len(args) > len(names):
+            raise OperandError(
+                f"{self.name} takes {', '.join(names)}; {len(args)} positional arguments are given"
+            )
+        given = dict(zip(names, args, strict=False))
+        for name, value in kwargs.items():
+            if name in given:
+                raise OperandError(f"{self.name} is given {name!r} twice")
+            if name in names:
+                given[name] = value
+            elif value is not None:
+                raise OperandError(self.unknown_option(name))
+        inputs = []
+        for name in self.arguments:
+            if name not in given and name not in self.defaults:
+                raise OperandError(f"{self.name} needs its argument {name!r}")
+            inputs.append(given.pop(name) if name in given else self.defaults[name])
+        if self.variadic:
+            inputs = list(inputs[0])
+        return tuple(inputs), {name: plain(value) for name, value in given.items()}
+
+    def unknown_option(self, name: str) -> str:
+        """What to say of an option that the record does not take."""
+        if name == "dim" and "axis" in self.options:
+            return f"{self.name} takes axis=, NumPy's name, where PyTorch writes dim="
+        if name == "keepdim" and "keepdims" in self.options:
+            return f"{self.name} takes keepdims=, NumPy's name, where PyTorch writes keepdim="
+        known = (*self.arguments, *self.options)
+        return f"{self.name} has no option {name!r} on a Value; it takes {', '.join(known)}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} operation {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return find, (self.name,)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Elementwise(Operation):
+    """An operation entry by entry, its arguments broadcast; one partial per argument."""
+
+    partials: tuple[Rule, ...]
+
+    elementwise: ClassVar[bool] = True
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.partials
+
+    def __post_init__(self) -> None:
+        count = len(parameters_of(self.forward))
+        if len(self.partials) != count:
+            raise IncompleteRecordError(
+                f"operation {self.name!r} has {count} arguments and {len(self.partials)} partials; "
+                "give one per argument (0 where it has no derivative)"
+            )
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Structural(Operation):
+    """An operation that moves, mixes or reduces entries; one pullback per array argument.
+
+    A variadic record (concatenate) takes a sequence of arrays and has one pullback, called with
+    the position of the array asked for as the option `position`.
+    """
+
+    pullbacks: tuple[Callable[..., Any], ...]
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return self.pullbacks
+
+    def __post_init__(self) -> None:
+        if not self.pullbacks or not all(callable(rule) for rule in self.pullbacks):
+            raise IncompleteRecordError(
+                f"operation {self.name!r} needs one pullback per array argument"
+            )
+        if not self.cases:
+            raise IncompleteRecordError(
+                f"operation {self.name!r} has no cases: list the shapes and options to test"
+            )
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Discrete(Operation):
+    """An operation whose result has no derivative: a mask, an index, a truth value."""
+
+    array_arguments: int = 1
+
+    differentiable: ClassVar[bool] = False
+
+    def arity(self, parameters: Sequence[str]) -> int:
+        return self.array_arguments
+
+
+REQUIRED = inspect.Parameter.empty
+
+
+def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
+    """The parameters of a forward function and their defaults (REQUIRED where there is none)."""
+    if isinstance(forward, np.ufunc):
+        names = ("x",) if forward.nin == 1 else tuple(f"x{i + 1}" for i in range(forward.nin))
+        return dict.fromkeys(names, REQUIRED)
+    signature = inspect.signature(forward)
+    return {
+        name: parameter.default
+        for name, parameter in signature.parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    }
+
+
+def plain(option: Any) -> Any:
+    """An option as the graph keeps it: nobody can change it afterwards."""
+    if isinstance(option, Node):
+        option = option._data
+    if isinstance(option, np.ndarray):
+        option = option.copy()
+        option.setflags(False)
+    elif isinstance(option, list):
+        option = tuple(option)
+    return option
+
+
+def find(name: str) -> Operation:
+    """The operation called `name`; an error that names the closest ones otherwise."""
+    if name not in OPERATIONS:
+        raise UnknownNameError(f"no operation {name!r}; there is {closest(name, OPERATIONS)}")
+    return OPERATIONS[name]
+
+
+def register(operation: O) -> O:
+    """Enter a record in the registry and in the dispatch of its NumPy functions."""
+    if operation.name in OPERATIONS:
+        raise IncompleteRecordError(
+            f"an operation {operation.name!r} exists already; choose another name"
+        )
+    OPERATIONS[operation.name] = operation
+    for function in operation.numpy:
+        if isinstance(function, np.ufunc):
+            UFUNCS[function] = operation
+        else:
+            FUNCTIONS[function] = operation
+    return operation
+
+
+def define_elementwise(
+    name: str,
+    forward: Callable[..., Any],
+    partials: Sequence[Rule] | Rule,
+    *,
+    formula: str,
+    domain: Sequence[Interval] | Interval = REAL,
+    numpy: Iterable[Any] = (),
+    kinks: Iterable[Kink] = (),
+    extremes: Iterable[tuple[float, ...]] = (),
+) -> Elementwise:
+    """Declare an operation that works entry by entry, and return it as a function.
+
+    `partials[i](out, *arguments)` is the local derivative ∂out/∂argument i, in plain NumPy and
+    without branches on data (use `np.where`), or a number where it is constant. Arguments of
+    `forward` may have defaults. Raises `IncompleteRecordError` if a part is missing.
+    """
+    return register(
+        Elementwise(
+            name=name,
+            forward=forward,
+            partials=listed(partials, lambda rule: callable(rule) or isinstance(rule, int | float)),
+            formula=formula,
+            domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
+            numpy=tuple(numpy),
+            kinks=tuple(kinks),
+            extremes=tuple(extremes),
+        )
+    )
+
+
+def define_structural(
+    name: str,
+    forward: Callable[..., Any],
+    pullbacks: Sequence[Callable[..., Any]] | Callable[..., Any],
+    *,
+    formula: str,
+    cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]],
+    domain: Sequence[Interval] | Interval = REAL,
+    numpy: Iterable[Any] = (),
+    kinks: Iterable[Kink] = (),
+    extremes: Iterable[tuple[float, ...]] = (),
+    variadic: bool = False,
+) -> Structural:
+    """Declare an operation that moves, mixes or reduces entries, and return it as a function.
+
+    `pullbacks[i](g, out, *arguments, **options)` returns the gradient of argument i for an
+    incoming gradient `g` of `out`'s shape, in plain NumPy; the first parameters of `forward` are
+    its array arguments, one per pullback, the rest are options. `cases` are (shapes, options) to
+    test. Raises `IncompleteRecordError` if a part is missing.
+    """
+    return register(
+        Structural(
+            name=name,
+            forward=forward,
+            pullbacks=listed(pullbacks, callable),
+            formula=formula,
+            cases=tuple(case if isinstance(case, Case) else Case(*case) for case in cases),
+            domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
+            numpy=tuple(numpy),
+            kinks=tuple(kinks),
+            extremes=tuple(extremes),
+            variadic=variadic,
+        )
+    )
+
+
+def define_discrete(
+    name: str,
+    forward: Callable[..., Any],
+    *,
+    formula: str,
+    numpy: Iterable[Any] = (),
+    array_arguments: int = 1,
+) -> Discrete:
+    """Declare an operation without a derivative, such as a comparison; results are untracked."""
+    return register(
+        Discrete(
+            name=name,
+            forward=forward,
+            formula=formula,
+            domain=(REAL,),
+            numpy=tuple(numpy),
+            array_arguments=array_arguments,
+        )
+    )
+
+
+def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:
+    """`item` as a tuple, whether one thing or a sequence of them is given."""
+    return (item,) if is_one(item) else tuple(item)

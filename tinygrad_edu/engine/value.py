@@ -1,0 +1,538 @@
+"""`Value`: what a user holds, a node with NumPy's operators, methods and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from ..errors import (
+    ConversionError,
+    InPlaceError,
+    NotTrackedError,
+    ShapeError,
+    UnsupportedError,
+    closest,
+)
+from . import sweep
+from .context import STATE
+from .node import NO_OPTIONS, Node, make_leaf, record, tick, wrapped
+from .operation import FUNCTIONS, OPERATIONS, UFUNCS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Scalar = float | int | bool | np.generic
+ArrayLike = Scalar | Array | Sequence[Any]
+Operand: TypeAlias = "Value | ArrayLike"
+Axis = int | tuple[int, ...] | None
+
+
+class Value(Node):
+    """A number or array that remembers how it was computed, so that derivatives can be read off.
+
+    `Value(data, name=None, requires_grad=True)` copies `data` into a leaf. Integers and bools
+    become float64; float32 and float64 stay. Everything wrapped is tracked, everything left as
+    NumPy is a constant. `grad` is None until a backward pass has reached the value.
+    Raises `DtypeError` for float16, longdouble, complex, object and string data.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self, data: Operand, name: str | None = None, requires_grad: bool = True
+    ) -> None:
+        self._data = wrapped(data)
+        self.grad = None
+        self.op = None
+        self.inputs = ()
+        self.options = NO_OPTIONS
+        self.name = name
+        self.line = None
+        self.scope = STATE.get().scope
+        self.requires_grad = requires_grad
+        self.serial = tick()
+
+    @property
+    def data(self) -> Any:
+        """The numbers: a read-only array, or a NumPy scalar. Assigning rebinds a leaf."""
+        return self._data
+
+    @data.setter
+    def data(self, replacement: Operand) -> None:
+        if self.op is not None:
+            raise InPlaceError(
+                f"this value is the result of {self.op.name}; only a leaf can be given new data"
+            )
+        data = wrapped(replacement)
+        if data.shape != self.shape:
+            raise ShapeError(
+                f"{self.name or 'this value'} has shape {self.shape} and cannot be given data of "
+                f"shape {data.shape}; make a new te.Value for another shape"
+            )
+        self.rebind(data if data.dtype == self._data.dtype else wrapped(data.astype(self.dtype)))
+
+    def rebind(self, data: Any) -> None:
+        """Give a leaf new data without copying, and stamp it so that older graphs know."""
+        if data.__class__ is np.ndarray:
+            data.setflags(False)
+        self._data = data
+        self.serial = tick()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The lengths of the axes; () for a number."""
+        shape: tuple[int, ...] = self._data.shape
+        return shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 or float64 where tracked; bool or integer for masks and indices."""
+        dtype: np.dtype[Any] = self._data.dtype
+        return dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return int(self._data.ndim)
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(self._data.size)
+
+    @property
+    def T(self) -> Value:
+        """The transpose: all axes reversed."""
+        return self.transpose()
+
+    def backward(self, gradient: Operand | None = None) -> None:
+        """Fill `.grad` of everything this value was computed from.
+
+        `gradient` has this value's shape; it may be left out for a single number. Leaves add up
+        over several passes, inner nodes keep the last one. Raises `ShapeError`,
+        `NotTrackedError`, `StaleGraphError`.
+        """
+        sweep.backward(self, gradient)
+
+    def detach(self) -> Value:
+        """The same numbers as a constant: no gradient flows through it."""
+        return make_leaf(Value, self._data, self.name, requires_grad=False, scope=self.scope)
+
+    def item(self) -> Any:
+        """The single number as a Python float, int or bool. Raises `ShapeError` for more."""
+        if self.size != 1:
+            raise ShapeError(f"item() needs a single number; this value has shape {self.shape}")
+        return self._data.item()
+
+    # NumPy hands its functions back to Value through these two.
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise InPlaceError(
+                f"np.{ufunc.__name__} cannot write a Value into an existing array, the gradient "
+                "would be lost; write array = array + value (a new result), np.where or te.set_at"
+            )
+        if method != "__call__":
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}.{method} is not supported on a Value; "
+                "write np.sum, np.max, np.min or np.mean for a reduction"
+            )
+        operation = UFUNCS.get(ufunc)
+        if operation is None:
+            raise unsupported(ufunc.__name__)
+        unknown = [name for name, value in kwargs.items() if value is not None]
+        if unknown:
+            raise UnsupportedError(operation.unknown_option(unknown[0]))
+        return record(operation, inputs)
+
+    def __array_function__(
+        self,
+        function: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Any:
+        if kwargs.get("out") is not None:
+            raise InPlaceError(
+                f"np.{function.__name__} cannot write a Value into out=; use what it returns"
+            )
+        implementation = FUNCTIONS.get(function)
+        if implementation is None:
+            raise unsupported(function.__name__)
+        return implementation(*args, **kwargs)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        if self.requires_grad:
+            raise ConversionError(
+                "turning a tracked Value into a NumPy array would lose its gradient in silence; "
+                "write v.data for the numbers, np.where or te.set_at in place of a[i] = v, and "
+                "te.array([...]) or te.stack([...]) in place of np.array([v, w])"
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    def to_number(self, name: str) -> Any:
+        """The number behind an untracked value, for float() and int()."""
+        if self.requires_grad:
+            raise ConversionError(
+                f"{name}(v) on a tracked Value would lose its gradient in silence; write np.exp(v) "
+                "in place of math.exp(v), v.item() or v.data for the number alone"
+            )
+        return self.item()
+
+    def __float__(self) -> float:
+        return float(self.to_number("float"))
+
+    def __int__(self) -> int:
+        return int(self.to_number("int"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim:
+            raise ConversionError(
+                f"only a single untracked integer (from argmax, say) is an index, not {self!r}"
+            )
+        return int(self._data)
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(
+                f"the truth value of a Value of shape {self.shape} is ambiguous; write np.where "
+                "for a choice entry by entry, or reduce it with .max() or .min() first"
+            )
+        return bool(self._data)
+
+    def __len__(self) -> int:
+        if not self.ndim:
+            raise ConversionError("a single number has no length; use v.size")
+        return int(self.shape[0])
+
+    def __iter__(self) -> Iterator[Value]:
+        for position in range(len(self)):
+            yield self[position]
+
+    def __repr__(self) -> str:
+        numbers = np.array2string(np.asarray(self._data), separator=", ", prefix="Value(")
+        about = [f"name={self.name!r}"] if self.name else []
+        if self.op is not None:
+            about.append(f"op={self.op.name}")
+        elif not self.requires_grad:
+            about.append("requires_grad=False")
+        if self.dtype != np.float64:
+            about.append(f"dtype={self.dtype}")
+        return f"Value({', '.join([numbers, *about])})"
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.op is not None:
+            raise NotTrackedError(
+                f"the result of {self.op.name} cannot be pickled or copied apart from its graph; "
+                "copy v.detach(), or the leaves"
+            )
+        state = (self._data, self.name, self.requires_grad, self.scope, self.grad)
+        return restored, state
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, index: Any) -> Value:
+        """Basic, boolean and integer indexing as in NumPy; repeated indices add up gradients."""
+        return record(OPERATIONS["getitem"], (self,), {"index": frozen_index(index)})  # type: ignore[no-any-return]
+
+    def __setitem__(self, index: Any, replacement: Any) -> NoReturn:
+        raise InPlaceError(
+            "a Value cannot be written into; write v = te.set_at(v, index, w), or np.where"
+        )
+
+    def in_place(self, result: Value, symbol: str) -> Value:
+        """What `v += w` means: a new name for an inner node, new data for a leaf in no_grad."""
+        if self.op is not None or not self.requires_grad:
+            return result
+        if STATE.get().tracking:
+            name = self.name or "w"
+            raise InPlaceError(
+                f"{name} {symbol} ... would replace the leaf by a node that grows the graph at "
+                f"each step; write {name}.data = {name}.data - rate * {name}.grad, or use an "
+                "optimiser from te.optim (or update inside with te.no_grad():)"
+            )
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"{self.name or 'a leaf'} of shape {self.shape} cannot take an update of shape "
+                f"{result.shape}; reshape the update"
+            )
+        self.rebind(result._data.astype(self.dtype, copy=False))
+        return self
+
+    def __add__(self, other: Operand) -> Value:
+        return record(OPERATIONS["add"], (self, other))  # type: ignore[no-any-return]
+
+    def __radd__(self, other: Operand) -> Value:
+        return record(OPERATIONS["add"], (other, self))  # type: ignore[no-any-return]
+
+    def __iadd__(self, other: Operand) -> Value:
+        return self.in_place(self + other, "+=")
+
+    def __sub__(self, other: Operand) -> Value:
+        return record(OPERATIONS["subtract"], (self, other))  # type: ignore[no-any-return]
+
+    def __rsub__(self, other: Operand) -> Value:
+        return record(OPERATIONS["subtract"], (other, self))  # type: ignore[no-any-return]
+
+    def __isub__(self, other: Operand) -> Value:
+        return self.in_place(self - other, "-=")
+
+    def __mul__(self, other: Operand) -> Value:
+        return record(OPERATIONS["multiply"], (self, other))  # type: ignore[no-any-return]
+
+    def __rmul__(self, other: Operand) -> Value:
+        return record(OPERATIONS["multiply"], (other, self))  # type: ignore[no-any-return]
+
+    def __imul__(self, other: Operand) -> Value:
+        return self.in_place(self * other, "*=")
+
+    def __truediv__(self, other: Operand) -> Value:
+        return record(OPERATIONS["divide"], (self, other))  # type: ignore[no-any-return]
+
+    def __rtruediv__(self, other: Operand) -> Value:
+        return record(OPERATIONS["divide"], (other, self))  # type: ignore[no-any-return]
+
+    def __itruediv__(self, other: Operand) -> Value:
+        return self.in_place(self / other, "/=")
+
+    def __pow__(self, other: Operand) -> Value:
+        return record(OPERATIONS["power"], (self, other))  # type: ignore[no-any-return]
+
+    def __rpow__(self, other: Operand) -> Value:
+        return record(OPERATIONS["power"], (other, self))  # type: ignore[no-any-return]
+
+    def __ipow__(self, other: Operand) -> Value:
+        return self.in_place(self ** other, "**=")
+
+    def __matmul__(self, other: Operand) -> Value:
+        return record(OPERATIONS["matmul"], (self, other))  # type: ignore[no-any-return]
+
+    def __rmatmul__(self, other: Operand) -> Value:
+        return record(OPERATIONS["matmul"], (other, self))  # type: ignore[no-any-return]
+
+    def __imatmul__(self, other: Operand) -> Value:
+        return self.in_place(self @ other, "@=")
+
+    def __neg__(self) -> Value:
+        return record(OPERATIONS["negative"], (self,))  # type: ignore[no-any-return]
+
+    def __abs__(self) -> Value:
+        return record(OPERATIONS["absolute"], (self,))  # type: ignore[no-any-return]
+
+    def __invert__(self) -> Value:
+        return record(OPERATIONS["invert"], (self,))  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __and__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_and"], (self, other))  # type: ignore[no-any-return]
+
+    def __rand__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_and"], (other, self))  # type: ignore[no-any-return]
+
+    def __or__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_or"], (self, other))  # type: ignore[no-any-return]
+
+    def __ror__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_or"], (other, self))  # type: ignore[no-any-return]
+
+    def __xor__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_xor"], (self, other))  # type: ignore[no-any-return]
+
+    def __rxor__(self, other: Operand) -> Value:
+        return record(OPERATIONS["bitwise_xor"], (other, self))  # type: ignore[no-any-return]
+
+    def __lt__(self, other: Operand) -> Value:
+        return record(OPERATIONS["less"], (self, other))  # type: ignore[no-any-return]
+
+    def __le__(self, other: Operand) -> Value:
+        return record(OPERATIONS["less_equal"], (self, other))  # type: ignore[no-any-return]
+
+    def __gt__(self, other: Operand) -> Value:
+        return record(OPERATIONS["greater"], (self, other))  # type: ignore[no-any-return]
+
+    def __ge__(self, other: Operand) -> Value:
+        return record(OPERATIONS["greater_equal"], (self, other))  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> Value:  # type: ignore[override]
+        if not isinstance(other, Node | np.ndarray | np.generic | int | float | list | tuple):
+            return NotImplemented
+        return record(OPERATIONS["equal"], (self, other))  # type: ignore[no-any-return]
+
+    def __ne__(self, other: object) -> Value:  # type: ignore[override]
+        if not isinstance(other, Node | np.ndarray | np.generic | int | float | list | tuple):
+            return NotImplemented
+        return record(OPERATIONS["not_equal"], (self, other))  # type: ignore[no-any-return]
+
+    def exp(self) -> Value:
+        """e to the power of each entry."""
+        return record(OPERATIONS["exp"], (self,))  # type: ignore[no-any-return]
+
+    def log(self) -> Value:
+        """Natural logarithm of each entry."""
+        return record(OPERATIONS["log"], (self,))  # type: ignore[no-any-return]
+
+    def log1p(self) -> Value:
+        """log(1 + x), exact near 0."""
+        return record(OPERATIONS["log1p"], (self,))  # type: ignore[no-any-return]
+
+    def expm1(self) -> Value:
+        """exp(x) − 1, exact near 0."""
+        return record(OPERATIONS["expm1"], (self,))  # type: ignore[no-any-return]
+
+    def sqrt(self) -> Value:
+        """Square root of each entry."""
+        return record(OPERATIONS["sqrt"], (self,))  # type: ignore[no-any-return]
+
+    def square(self) -> Value:
+        """Each entry times itself."""
+        return record(OPERATIONS["square"], (self,))  # type: ignore[no-any-return]
+
+    def abs(self) -> Value:
+        """Absolute value of each entry."""
+        return record(OPERATIONS["absolute"], (self,))  # type: ignore[no-any-return]
+
+    def sign(self) -> Value:
+        """−1, 0 or 1; its derivative is 0."""
+        return record(OPERATIONS["sign"], (self,))  # type: ignore[no-any-return]
+
+    def reciprocal(self) -> Value:
+        """1/x of each entry."""
+        return record(OPERATIONS["reciprocal"], (self,))  # type: ignore[no-any-return]
+
+    def sin(self) -> Value:
+        """Sine of each entry, in radians."""
+        return record(OPERATIONS["sin"], (self,))  # type: ignore[no-any-return]
+
+    def cos(self) -> Value:
+        """Cosine of each entry, in radians."""
+        return record(OPERATIONS["cos"], (self,))  # type: ignore[no-any-return]
+
+    def arctan(self) -> Value:
+        """Inverse tangent of each entry, in radians."""
+        return record(OPERATIONS["arctan"], (self,))  # type: ignore[no-any-return]
+
+    def sinh(self) -> Value:
+        """Hyperbolic sine of each entry."""
+        return record(OPERATIONS["sinh"], (self,))  # type: ignore[no-any-return]
+
+    def cosh(self) -> Value:
+        """Hyperbolic cosine of each entry."""
+        return record(OPERATIONS["cosh"], (self,))  # type: ignore[no-any-return]
+
+    def tanh(self) -> Value:
+        """Hyperbolic tangent of each entry, in (−1, 1)."""
+        return record(OPERATIONS["tanh"], (self,))  # type: ignore[no-any-return]
+
+    def sigmoid(self) -> Value:
+        """1/(1 + exp(−x)) of each entry, in (0, 1)."""
+        return record(OPERATIONS["sigmoid"], (self,))  # type: ignore[no-any-return]
+
+    def relu(self) -> Value:
+        """max(0, x) of each entry."""
+        return record(OPERATIONS["relu"], (self,))  # type: ignore[no-any-return]
+
+    def softplus(self) -> Value:
+        """log(1 + exp(x)) of each entry."""
+        return record(OPERATIONS["softplus"], (self,))  # type: ignore[no-any-return]
+
+    def gelu(self) -> Value:
+        """Gaussian error linear unit, tanh form."""
+        return record(OPERATIONS["gelu"], (self,))  # type: ignore[no-any-return]
+
+    def silu(self) -> Value:
+        """x · sigmoid(x), also called swish."""
+        return record(OPERATIONS["swish"], (self,))  # type: ignore[no-any-return]
+
+    def mish(self) -> Value:
+        """x · tanh(softplus(x))."""
+        return record(OPERATIONS["mish"], (self,))  # type: ignore[no-any-return]
+
+    def softmax(self, axis: int = -1) -> Value:
+        """exp(x) / Σ exp(x) along `axis`: positive entries that add up to 1."""
+        return OPERATIONS["softmax"](self, axis=axis)  # type: ignore[no-any-return]
+
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Value:
+        """Sum over `axis` (all axes if None)."""
+        return record(OPERATIONS["sum"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Value:
+        """Mean over `axis` (all axes if None)."""
+        return record(OPERATIONS["mean"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Value:
+        """Largest entry over `axis`; ties share the gradient equally."""
+        return record(OPERATIONS["max"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Value:
+        """Smallest entry over `axis`; ties share the gradient equally."""
+        return record(OPERATIONS["min"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+
+    def argmax(self, axis: int | None = None) -> Value:
+        """The index of the largest entry along `axis`, untracked."""
+        return OPERATIONS["argmax"](self, axis=axis)  # type: ignore[no-any-return]
+
+    def clip(self, low: Operand | None = None, high: Operand | None = None) -> Value:
+        """Each entry kept within [low, high]; the derivative is 1 at the bounds."""
+        return OPERATIONS["clip"](self, low, high)  # type: ignore[no-any-return]
+
+    def reshape(self, *shape: Any) -> Value:
+        """The same entries in another shape; one length may be −1."""
+        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return OPERATIONS["reshape"](self, shape=wanted)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Value:
+        """Axes in another order; reversed if none is given."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return OPERATIONS["transpose"](self, axes=order)  # type: ignore[no-any-return]
+
+    def swapaxes(self, axis1: int, axis2: int) -> Value:
+        """Two axes exchanged."""
+        return OPERATIONS["swapaxes"](self, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
+
+    def squeeze(self, axis: Axis = None) -> Value:
+        """Axes of length 1 removed."""
+        return OPERATIONS["squeeze"](self, axis=axis)  # type: ignore[no-any-return]
+
+    def dot(self, other: Operand) -> Value:
+        """NumPy's dot product."""
+        return OPERATIONS["dot"](self, other)  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any) -> Value:
+        """The same numbers as float32 or float64; the gradient comes back in this dtype."""
+        return OPERATIONS["astype"](self, dtype=np.dtype(dtype))  # type: ignore[no-any-return]
+
+
+def restored(data: Any, name: str | None, requires_grad: bool, scope: str, grad: Any) -> Value:
+    """A leaf from its pickle."""
+    value = make_leaf(Value, wrapped(data) if data.dtype.kind == "f" else data, name, requires_grad)
+    value.scope = scope
+    value.grad = grad
+    return value
+
+
+def frozen_index(index: Any) -> Any:
+    """An index that nobody can change between forward and backward; Values become their data."""
+    if isinstance(index, tuple):
+        return tuple(frozen_index(part) for part in index)
+    if isinstance(index, Node):
+        if index.requires_grad:
+            raise ConversionError("a tracked Value is not an index; use np.where for a soft choice")
+        return index._data
+    if isinstance(index, list):
+        return np.array([part._data if isinstance(part, Node) else part for part in index])
+    return index.copy() if isinstance(index, np.ndarray) else index
+
+
+def unsupported(name: str) -> UnsupportedError:
+    """The error for a NumPy function without a record, with the nearest that have one."""
+    known = {function.__name__ for function in (*UFUNCS, *FUNCTIONS)}
+    return UnsupportedError(
+        f"np.{name} has no derivative rule here; there is {closest(name, known)}. "
+        "Declare your own with te.define_elementwise or te.define_structural, "
+        "or use v.data if no gradient is needed"
+    )

@@ -1,0 +1,67 @@
+"""Every exception the package raises on purpose; each says what to write instead."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ShapeError(ValueError):
+    """Shapes that an operation, a gradient or an assignment cannot use."""
+
+
+class DtypeError(TypeError):
+    """Data of a type that has no derivative here: complex, object, string, float16, longdouble."""
+
+
+class OperandError(TypeError):
+    """An operation called with arguments it does not take."""
+
+
+class IndexingError(IndexError):
+    """An index outside an array, or of the wrong kind."""
+
+
+class UnsupportedError(TypeError):
+    """A NumPy function, or an option of one, that has no record."""
+
+
+class InPlaceError(TypeError):
+    """A write that would change numbers a recorded graph still needs."""
+
+
+class ConversionError(TypeError):
+    """A conversion to a plain number or array that would lose the gradient in silence."""
+
+
+class StaleGraphError(RuntimeError):
+    """Data was replaced after the graph that used it was recorded."""
+
+
+class NotTrackedError(RuntimeError):
+    """A derivative asked of a value that no tracked leaf leads to."""
+
+
+class NonFiniteError(FloatingPointError):
+    """The first NaN or infinity, found by `te.trace_nonfinite()`."""
+
+
+class IncompleteRecordError(TypeError):
+    """An operation declared without a rule, a formula or a domain."""
+
+
+class UnknownNameError(ValueError):
+    """A name (of an activation, an initialiser, a language ...) that does not exist."""
+
+
+class TrainingError(RuntimeError):
+    """A training run that cannot go on."""
+
+
+def closest(name: str, known: Iterable[str], count: int = 3) -> str:
+    """The known names nearest to `name`, as "a, b or c"; all of them in order if none is near."""
+    names = list(known)
+    spelt = {candidate.replace("_", "").lower(): candidate for candidate in names}
+    near = difflib.get_close_matches(name.replace("_", "").lower(), spelt, n=count, cutoff=0.5)
+    chosen = [spelt[key] for key in near] or sorted(names)
+    return chosen[0] if len(chosen) == 1 else f"{', '.join(chosen[:-1])} or {chosen[-1]}"

@@ -1,0 +1,118 @@
+"""The layers a small network needs. Batch first; weights of shape (inputs, outputs)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import activations
+from ..engine.value import Operand, Value
+from ..errors import ShapeError
+from . import init as initialisers
+from .init import Initialiser
+from .module import Module
+
+Function = Callable[[Any], Any]
+
+
+class Linear(Module):
+    """x @ weight + bias, for x of shape (..., inputs): the pre-activation of a layer.
+
+    `init` is a name from `te.nn.init` or a function of (shape, generator); `seed` a number or a
+    `np.random.Generator`. The bias starts at zero.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        init: str | Initialiser = "xavier_normal",
+        seed: int | np.random.Generator = 0,
+        bias: bool = True,
+        dtype: Any = np.float64,
+    ) -> None:
+        for what, count in (("inputs", inputs), ("outputs", outputs)):
+            if not isinstance(count, int | np.integer) or count < 1:
+                raise ShapeError(f"Linear needs a positive whole number of {what}, not {count!r}")
+        draw = initialisers.named(init) if isinstance(init, str) else init
+        weights = draw((inputs, outputs), np.random.default_rng(seed))
+        self.weight = Value(np.asarray(weights, dtype), name="weight")
+        self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
+
+    def forward(self, x: Operand) -> Value:
+        product: Value = x @ self.weight  # type: ignore[operator]
+        return product if self.bias is None else product + self.bias
+
+    def __repr__(self) -> str:
+        inputs, outputs = self.weight.shape[-2:]
+        return f"Linear({inputs}, {outputs}{'' if self.bias is not None else ', bias=False'})"
+
+
+class Sequential(Module):
+    """Layers and functions applied one after the other."""
+
+    def __init__(self, *layers: Module | Function) -> None:
+        self.layers = list(layers)
+
+    def forward(self, x: Any) -> Any:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.layers))})"
+
+
+class MLP(Module):
+    """Linear layers of the given widths with an activation between them.
+
+    `MLP([2, 8, 1], activation="tanh", output="sigmoid")` has one hidden layer of 8; `output` is
+    the activation of the last layer, None for none. `init` defaults to He for the ReLU family and
+    Xavier otherwise. Parameters are `layers.0.weight`, `layers.0.bias`, ...
+    Raises `UnknownNameError` for an activation or initialiser that does not exist.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        activation: str | Function = "relu",
+        output: str | Function | None = None,
+        *,
+        init: str | Initialiser | None = None,
+        seed: int | np.random.Generator = 0,
+        dtype: Any = np.float64,
+    ) -> None:
+        if len(widths) < 2:
+            raise ShapeError(f"MLP needs at least two widths, inputs and outputs, not {widths!r}")
+        generator = np.random.default_rng(seed)
+        hidden = activations.named(activation) if isinstance(activation, str) else activation
+        if init is None:
+            init = "he_normal" if "relu" in str(activation) else "xavier_normal"
+        self.layers = [
+            Linear(inputs, outputs, init=init, seed=generator, dtype=dtype)
+            for inputs, outputs in zip(widths, widths[1:], strict=False)
+        ]
+        self.activation = hidden
+        self.output = activations.named(output) if isinstance(output, str) else output
+
+    def forward(self, x: Operand) -> Value:
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = self.activation(layer(x))
+        z: Value = last(x)
+        return z if self.output is None else self.output(z)
+
+    def __repr__(self) -> str:
+        widths = [layer.weight.shape[-2] for layer in self.layers]
+        return (
+            f"MLP({[*widths, self.layers[-1].weight.shape[-1]]}, activation={label(self.activation)}"
+            f", output={label(self.output)})"
+        )
+
+
+def label(function: Any) -> str:
+    """An activation's name in a repr."""
+    return repr(getattr(function, "name", getattr(function, "__name__", function)))

@@ -1,0 +1,101 @@
+"""Records of + − × ÷ ** and their relatives. On scalars Python's operators beat NumPy's."""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..engine.operation import POSITIVE, REAL, define_elementwise
+
+add = define_elementwise(
+    "add", operator.add, (1, 1), formula="{0} + {1}", domain=(REAL, REAL), numpy=(np.add,)
+)
+subtract = define_elementwise(
+    "subtract",
+    operator.sub,
+    (1, -1),
+    formula="{0} - {1}",
+    domain=(REAL, REAL),
+    numpy=(np.subtract,),
+)
+multiply = define_elementwise(
+    "multiply",
+    operator.mul,
+    (lambda out, a, b: b, lambda out, a, b: a),
+    formula=r"{0} \cdot {1}",
+    domain=(REAL, REAL),
+    numpy=(np.multiply,),
+    extremes=((1e200, 1e-200), (0.0, 1e308)),
+)
+divide = define_elementwise(
+    "divide",
+    operator.truediv,
+    (lambda out, a, b: 1 / b, lambda out, a, b: -out / b),
+    formula=r"\frac{{{0}}}{{{1}}}",
+    domain=(REAL, REAL),
+    kinks=(lambda a, b: b,),
+    numpy=(np.divide,),
+    extremes=((1e200, 1e200), (1e-200, 1e-200)),
+)
+negative = define_elementwise(
+    "negative", operator.neg, -1, formula="-{0}", numpy=(np.negative,), extremes=((1e308,),)
+)
+
+
+def lowered(exponent: Any) -> Any:
+    """exponent − 1, but 1 where the exponent is 0: then 0 · a¹ is the derivative even at a = 0."""
+    if isinstance(exponent, int | float):
+        return exponent - 1 if exponent else 1
+    return np.where(exponent == 0, 1.0, exponent - 1)
+
+
+power = define_elementwise(
+    "power",
+    operator.pow,
+    (
+        lambda out, a, b: b * a ** lowered(b),
+        # log is taken of 1 where the base is 0: 0ᵇ stays 0 as b > 0 changes.
+        lambda out, a, b: out * np.log(np.where(a == 0, 1.0, a)),
+    ),
+    formula="{{{0}}}^{{{1}}}",
+    domain=(POSITIVE, (-4.0, 4.0)),
+    numpy=(np.power,),
+    extremes=((0.0, 2.0), (0.0, 1.0), (0.0, 0.0), (1e100, 3.0)),
+)
+absolute = define_elementwise(
+    "absolute",
+    operator.abs,
+    lambda out, x: np.sign(x),
+    formula=r"\left|{0}\right|",
+    kinks=(0.0,),
+    numpy=(np.absolute, np.fabs),
+    extremes=((0.0,), (1e308,), (-1e308,)),
+)
+sign = define_elementwise(
+    "sign",
+    np.sign,
+    0,
+    formula=r"\operatorname{{sign}}\left({0}\right)",
+    kinks=(0.0,),
+    numpy=(np.sign,),
+    extremes=((0.0,), (1e308,)),
+)
+square = define_elementwise(
+    "square",
+    np.square,
+    lambda out, x: 2.0 * x,
+    formula="{{{0}}}^2",
+    numpy=(np.square,),
+    extremes=((1e154,), (0.0,)),
+)
+reciprocal = define_elementwise(
+    "reciprocal",
+    np.reciprocal,
+    lambda out, x: -out * out,
+    formula=r"\frac{{1}}{{{0}}}",
+    kinks=(0.0,),
+    numpy=(np.reciprocal,),
+    extremes=((1e150,), (1e-150,)),
+)

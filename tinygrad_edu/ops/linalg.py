@@ -1,0 +1,107 @@
+"""Records of products of matrices. The engine sums gradients over broadcast batch axes."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+
+from ..engine.operation import define_structural
+
+RANKS = (
+    ((2, 3), (3, 4)),
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 2)),
+)
+
+
+def turned(a: Any) -> Any:
+    """The transpose of the last two axes."""
+    return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
+
+
+def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 1:
+        return g[..., None] * b
+    if a.ndim == 1:
+        return (b @ g[..., None])[..., 0]
+    return g @ turned(b)
+
+
+def matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if a.ndim == 1:
+        return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
+    if b.ndim == 1:
+        return (turned(a) @ g[..., None])[..., 0]
+    if b.ndim == 2 and a.ndim > 2:
+        # One product over all batches instead of one each and a sum.
+        rows = math.prod(a.shape[:-1])
+        a, g = np.reshape(a, (rows, a.shape[-1])), np.reshape(g, (rows, g.shape[-1]))
+    return turned(a) @ g
+
+
+matmul = define_structural(
+    "matmul",
+    operator.matmul,
+    (matmul_left, matmul_right),
+    formula=r"{0} \, {1}",
+    numpy=(np.matmul,),
+    cases=(
+        *((shapes, {}) for shapes in RANKS),
+        (((5, 2, 3), (3, 4)), {}),
+        (((2, 3), (5, 3, 4)), {}),
+        (((5, 1, 2, 3), (4, 3, 2)), {}),
+        (((3,), (5, 3, 2)), {}),
+        (((5, 2, 3), (3,)), {}),
+        (((0, 3), (3, 2)), {}),
+    ),
+)
+
+
+def rows_first(b: Any) -> Any:
+    """b with the axis that `np.dot` sums over in front, the others behind it in one."""
+    if b.ndim <= 2:
+        return b
+    axes = (b.ndim - 2, *range(b.ndim - 2), b.ndim - 1)
+    return np.reshape(np.transpose(b, axes), (b.shape[-2], math.prod(b.shape) // b.shape[-2]))
+
+
+def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if not a.ndim or not b.ndim:
+        return g * b
+    if b.ndim == 1:
+        return g[..., None] * b
+    columns = rows_first(b)
+    return np.reshape(g, (*a.shape[:-1], columns.shape[1])) @ columns.T
+
+
+def dot_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+    if not a.ndim or not b.ndim:
+        return g * a
+    rows = math.prod(a.shape[:-1])
+    left = np.reshape(a, (rows, a.shape[-1])).T
+    if b.ndim == 1:
+        return left @ np.reshape(g, (rows,))
+    behind = (*b.shape[:-2], b.shape[-1])
+    both = np.reshape(left @ np.reshape(g, (rows, math.prod(behind))), (b.shape[-2], *behind))
+    last = b.ndim - 1
+    return np.transpose(both, (*range(1, last), 0, last))
+
+
+dot = define_structural(
+    "dot",
+    np.dot,
+    (dot_left, dot_right),
+    formula=r"{0} \cdot {1}",
+    numpy=(np.dot,),
+    cases=(
+        *((shapes, {}) for shapes in RANKS),
+        (((), (2, 3)), {}),
+        (((2, 3), (4, 3, 2)), {}),
+        (((2, 2, 3), (2, 3, 2)), {}),
+        (((2, 2, 3), (3,)), {}),
+    ),
+)
