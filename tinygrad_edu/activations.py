@@ -30,7 +30,7 @@ def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
 
 def sigmoid_forward(x: Any) -> Any:
     # exp(−x) overflows below −709; the other form is exact there but takes two more passes.
-    if np.minimum.reduce(x, axis=None, initial=0) >= -700:
+    if not x.size or x.item(x.argmin()) >= -700:
         return 1 / (1 + np.exp(-x))
     tail = np.exp(-np.abs(x))
     return where_positive(x, 1, tail) / (1 + tail)
@@ -39,7 +39,7 @@ def sigmoid_forward(x: Any) -> Any:
 def sigmoid_slope_forward(s: Any, x: Any) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     slope = s * (1 - s)
-    if not np.maximum.reduce(s, axis=None, initial=0) < 0.999:
+    if s.size and not s.item(s.argmax()) < 0.999:
         tail = np.exp(-np.abs(x))
         slope = np.where(s >= 0.999, tail / np.square(1 + tail), slope)
     return slope
@@ -61,7 +61,7 @@ linear = define_elementwise(
 sigmoid = define_elementwise(
     "sigmoid",
     sigmoid_forward,
-    lambda out, x: sigmoid_slope(out, x),
+    sigmoid_slope,
     formula=r"\sigma\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (40.0,), (1e308,), (-1e308,)),
 )

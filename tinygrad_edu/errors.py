@@ -54,14 +54,20 @@ class UnknownNameError(ValueError):
     """A name (of an activation, an initialiser, a language ...) that does not exist."""
 
 
+class RenderingError(RuntimeError):
+    """A picture that no installed program can draw."""
+
+
 class TrainingError(RuntimeError):
     """A training run that cannot go on."""
 
 
-def closest(name: str, known: Iterable[str], count: int = 3) -> str:
-    """The known names nearest to `name`, as "a, b or c"; all of them in order if none is near."""
+def closest(name: str, known: Iterable[str], count: int = 3, fallback: bool = True) -> str:
+    """The known names nearest to `name`, as "a, b or c"; if none is near, all of them or none."""
     names = list(known)
     spelt = {candidate.replace("_", "").lower(): candidate for candidate in names}
     near = difflib.get_close_matches(name.replace("_", "").lower(), spelt, n=count, cutoff=0.5)
-    chosen = [spelt[key] for key in near] or sorted(names)
+    chosen = [spelt[key] for key in near] or (sorted(names) if fallback else [])
+    if not chosen:
+        return ""
     return chosen[0] if len(chosen) == 1 else f"{', '.join(chosen[:-1])} or {chosen[-1]}"

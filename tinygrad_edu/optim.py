@@ -52,12 +52,11 @@ class SGD:
                 g = g if previous is None else self.momentum * previous + g
                 self.velocities[position] = g
             change = self.lr * g
-            data = parameter._data
             if change.__class__ is np.ndarray:
                 # The product's memory becomes the new data: no allocation beyond it.
-                np.subtract(data, change, out=change)
+                np.subtract(parameter._data, change, change)
                 parameter.rebind(change)
             else:
-                parameter.rebind(data - change)
+                parameter.rebind(parameter._data - change)
         if not moved:
             raise NotTrackedError("no parameter has a gradient; call loss.backward() before step()")

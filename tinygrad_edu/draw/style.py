@@ -48,11 +48,11 @@ JAPANESE: Mapping[str, str] = {
     "target 0": "正解 0",
     "line: from the output to its target": "線：出力と正解との差",
     "decision boundary: output 0.5": "決定境界：出力 0.5",
-    "no decision boundary in view: the output is above 0.5 everywhere": (
-        "この範囲に決定境界はない（出力はどこでも 0.5 より大きい）"
+    "no decision boundary in view: the output is nowhere below 0.5": (
+        "この範囲に決定境界はない（出力はどこでも 0.5 以上）"
     ),
-    "no decision boundary in view: the output is below 0.5 everywhere": (
-        "この範囲に決定境界はない（出力はどこでも 0.5 より小さい）"
+    "no decision boundary in view: the output is nowhere above 0.5": (
+        "この範囲に決定境界はない（出力はどこでも 0.5 以下）"
     ),
     "no decision boundary in view: the output is 0.5 everywhere": (
         "この範囲に決定境界はない（出力はどこでも 0.5）"

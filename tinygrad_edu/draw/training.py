@@ -57,7 +57,7 @@ def losses(
     """
     say = translator(lang)
     with figure_context(lang):
-        figure = _figure(7, 4)
+        figure = _figure(5.6, 3.6)
         axes = figure.add_subplot()
         for (name, values), style in zip(curves.items(), _line_styles(), strict=False):
             curve = _one_dimensional(name, values)
@@ -81,9 +81,9 @@ def losses(
         low, high = axes.get_ylim()
         middle = math.sqrt(low) * math.sqrt(high)
         axes.set_ylim(min(low, middle / 5), max(high, middle * 5))
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(_whole_epochs())
         axes.grid(alpha=0.3)
-        _legend_below(figure, axes.lines)
+        _legend_below(figure, axes.lines, lang)
     return figure
 
 
@@ -93,12 +93,12 @@ def surfaces(
     """The outputs of the networks over [-1, 1]² as surfaces, side by side.
 
     `points` (n, 2) are marked at the heights of their `targets` (n,), each with a line to the
-    surface; height and colour always span 0 to 1. Raises `ValueError` for a network whose output
-    is not of shape (n,).
+    surface; height and colour always span 0 to 1. Raises `ValueError` without a network, and for
+    one whose output is not of shape (n,).
     """
     say = translator(lang)
     x, y, grid = _grid(-1, 1, 100)
-    inputs, labels = _examples(points, targets)
+    inputs, labels = _examples(networks, points, targets)
     with figure_context(lang):
         figure = _figure(4.4 * len(networks), 4.2)
         norm = Normalize(0, 1)
@@ -150,7 +150,7 @@ def surfaces(
             ScalarMappable(norm, "plasma"), ax=panels, label=say("Output"), shrink=0.7, pad=0.08
         )
         error = Line2D([], [], label=say("line: from the output to its target"), **_ERROR)
-        _legend_below(figure, [*_point_handles(say), error], columns=_columns(networks))
+        _legend_below(figure, [*_point_handles(say), error], lang, _columns(networks))
     return figure
 
 
@@ -164,7 +164,7 @@ def regions(
     say = translator(lang)
     x, y, grid = _grid(-0.5, 1.5, 201)
     half = (x[0, 1] - x[0, 0]) / 2
-    inputs, labels = _examples(points, targets)
+    inputs, labels = _examples(networks, points, targets)
     with figure_context(lang):
         figure = _figure(4.4 * len(networks), 4.6, compress=True)
         norm = Normalize(0, 1)
@@ -203,7 +203,7 @@ def regions(
         boundary = Line2D(
             [], [], color="black", linewidth=2, label=say("decision boundary: output 0.5")
         )
-        figure.legend(handles=[*_point_handles(say), boundary], loc="outside lower center", ncols=3)
+        _legend_below(figure, [*_point_handles(say), boundary], lang, _columns(networks))
     return figure
 
 
@@ -232,7 +232,7 @@ def gradient_magnitudes(
     stretches = [slice(start, start + width) for start in range(0, times.size, width)]
     centres = [times[stretch].mean() for stretch in stretches]
     with figure_context(lang):
-        figure = _figure(7, 4)
+        figure = _figure(5.6, 3.6)
         axes = figure.add_subplot()
         layers: list[Artist] = []
         notes: list[Artist] = []
@@ -290,9 +290,9 @@ def gradient_magnitudes(
             yscale="log",
             ylim=limits,
         )
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(_whole_epochs())
         axes.grid(alpha=0.3)
-        _legend_below(figure, layers + notes)
+        _legend_below(figure, layers + notes, lang)
     return figure
 
 
@@ -301,11 +301,17 @@ def _figure(width: float, height: float, *, compress: bool = False) -> Figure:
     return Figure(figsize=(width, height), dpi=100, layout=engine)
 
 
-def _legend_below(figure: Figure, handles: Sequence[Artist], columns: int = 1) -> None:
-    """Add a legend, and the room it takes, under everything else."""
-    rows = math.ceil(len(handles) / columns)
-    figure.set_figheight(figure.get_figheight() + 0.22 * rows)
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+def _legend_below(figure: Figure, handles: Sequence[Artist], lang: str, columns: int = 1) -> None:
+    """Add a legend under everything else, and the height that it and long titles take."""
+    labels = [_wrapped(str(handle.get_label()), 60, lang) for handle in handles]
+    rows = math.ceil(sum(label.count("\n") + 1 for label in labels) / columns)
+    more_lines = max(axes.get_title().count("\n") for axes in figure.axes)
+    figure.set_figheight(figure.get_figheight() + 0.22 * rows + 0.17 * more_lines)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def _whole_epochs() -> MaxNLocator:
+    return MaxNLocator("auto", integer=True, steps=[1, 2, 5, 10], min_n_ticks=1)
 
 
 def _columns(networks: Mapping[str, Network]) -> int:
@@ -348,9 +354,12 @@ def _plain(name: str) -> str:
 
 
 def _title(name: str, notes: list[str], lang: str) -> str:
-    # Kana and kanji are twice as wide as Latin letters.
-    width = 24 if lang == "ja" else 42
-    return "\n".join(textwrap.fill(_plain(line), width) for line in (name, *notes))
+    return "\n".join(_wrapped(line, 46, lang) for line in (_plain(name), *notes))
+
+
+def _wrapped(text: str, width: int, lang: str) -> str:
+    # Kana and kanji are nearly twice as wide as Latin letters.
+    return textwrap.fill(text, round(0.58 * width) if lang == "ja" else width)
 
 
 def _grid(
@@ -361,8 +370,10 @@ def _grid(
 
 
 def _examples(
-    points: ArrayLike, targets: ArrayLike
+    networks: Mapping[str, Network], points: ArrayLike, targets: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if not networks:
+        raise ValueError("there is nothing to draw: give at least one network")
     inputs = np.asarray(points, dtype=np.float64)
     labels = np.asarray(targets, dtype=np.float64).ravel()
     if inputs.shape != (labels.size, 2):
@@ -402,11 +413,11 @@ def _picture_of(
 
 
 def _no_boundary(outputs: NDArray[np.float64]) -> str:
-    if outputs.min() > 0.5:
-        return "no decision boundary in view: the output is above 0.5 everywhere"
-    if outputs.max() < 0.5:
-        return "no decision boundary in view: the output is below 0.5 everywhere"
-    return "no decision boundary in view: the output is 0.5 everywhere"
+    if outputs.min() == outputs.max() == 0.5:
+        return "no decision boundary in view: the output is 0.5 everywhere"
+    if outputs.min() >= 0.5:
+        return "no decision boundary in view: the output is nowhere below 0.5"
+    return "no decision boundary in view: the output is nowhere above 0.5"
 
 
 def _marker(target: float) -> Mapping[str, Any]:

@@ -7,25 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 Observer = Callable[[Any, Any], None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class State:
     """What `record` must know beyond its arguments."""
 
     tracking: bool = True
+    differentiating: bool = False
     scope: str = ""
     lines: bool = False
     observers: tuple[Observer, ...] = ()
 
+    @cached_property
+    def watched(self) -> bool:
+        """Whether anything must happen for each new node."""
+        return self.lines or bool(self.observers)
 
-DEFAULT = State()
-STATE: ContextVar[State] = ContextVar("tinygrad_edu_state", default=DEFAULT)
+    @cached_property
+    def inner(self) -> dict[str, State]:
+        """The states of scopes entered from this one."""
+        return {}
+
+    def within(self, name: str) -> State:
+        """The same state one scope further in."""
+        state = self.inner.get(name)
+        if state is None:
+            scope = f"{self.scope}.{name}" if self.scope else name
+            state = self.inner[name] = replace(self, scope=scope)
+        return state
+
+
+STATE: ContextVar[State] = ContextVar("tinygrad_edu_state", default=State())
 
 
 @contextmanager
@@ -65,5 +84,11 @@ def observe(callback: Observer) -> Iterator[None]:
     For a new node `gradient` is None. For a swept node it is the final ∂(root)/∂(node), an array
     of the node's shape that must not be written to.
     """
-    with changed(observers=(*STATE.get().observers, callback)):
+    outside = copy_context()
+
+    def told(node: Any, gradient: Any) -> None:
+        # In the observer's own context: the sweep's silence about NumPy warnings is not its own.
+        outside.copy().run(callback, node, gradient)
+
+    with changed(observers=(*STATE.get().observers, told)):
         yield

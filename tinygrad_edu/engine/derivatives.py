@@ -5,15 +5,16 @@ Each is read off the sweep; forward mode is the pullback of the pullback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, overload
 
 import numpy as np
 
 from ..errors import NonFiniteError, OperandError, ShapeError
-from .context import observe
+from .context import STATE, changed, observe
 from .node import Node, describe, user_line
+from .operation import OPERATIONS
 from .sweep import gradients, start
 from .value import Value
 
@@ -45,7 +46,8 @@ def grad(y: Any, xs: Any = None, gradient: Any = None, create_graph: bool = Fals
     if not isinstance(y, Node):
         if not callable(y):
             raise OperandError(f"te.grad takes a Value or a function, not {y!r}")
-        return value_and_grad(y, create_graph=create_graph, value=False)
+        both = value_and_grad(y, create_graph=create_graph)
+        return lambda *args, **keywords: both(*args, **keywords)[1]
     if xs is None:
         raise OperandError("te.grad(y, xs) needs xs: the Value or list of Values to derive by")
     nodes = (xs,) if isinstance(xs, Node) else tuple(xs)
@@ -58,48 +60,66 @@ def grad(y: Any, xs: Any = None, gradient: Any = None, create_graph: bool = Fals
 
 
 def value_and_grad(
-    f: Callable[..., Any], *, create_graph: bool = False, value: bool = True
-) -> Callable[..., Any]:
+    f: Callable[..., Any], *, create_graph: bool = False
+) -> Callable[..., tuple[Any, Any]]:
     """The function that returns `(f(x, ...), ∂f/∂x)`, x being the first argument."""
 
-    def derived(x: Any, *others: Any) -> Any:
-        as_values = create_graph or isinstance(x, Node)
-        leaf = x if isinstance(x, Node) and x.requires_grad else Value(x)
-        y = evaluated(f, leaf, *others)
-        (slope,) = (
-            gradients(y, (leaf,), None, as_values)
-            if y.requires_grad
-            else zeros_like(leaf, as_values)
-        )
-        if not value:
-            return slope
-        return (y if as_values else y.data), slope
+    def derived(x: Any, *others: Any, **keywords: Any) -> tuple[Any, Any]:
+        call = Call(f, (x,), others, keywords, create_graph)
+        (slope,) = call.pulled(None)
+        return call.result, slope
 
-    derived.__name__ = getattr(f, "__name__", "f")
     return derived
 
 
-def evaluated(f: Callable[..., Any], *args: Any) -> Value:
-    """f's result as a Value, a constant where f does not depend on what is tracked."""
-    y = f(*args)
-    return y if isinstance(y, Value) else Value(y, requires_grad=False)
+class Call:
+    """One recorded call of `f`, with a fresh node for every input that is differentiated.
+
+    Fresh, because a Value that the caller holds may also reach f by another way, which does not
+    count; and still joined to it, so that derivatives nest. `as_values` says whether results
+    are Values: where an input is one, a graph is asked for, or this call stands inside a function
+    that is being differentiated itself.
+    """
+
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        inputs: Sequence[Any],
+        others: Sequence[Any] = (),
+        keywords: Mapping[str, Any] | None = None,
+        create_graph: bool = False,
+    ) -> None:
+        given = create_graph or any(isinstance(x, Node) for x in inputs)
+        self.as_values = given or STATE.get().differentiating
+        with changed(tracking=True, differentiating=True):
+            self.leaves = tuple(fresh(x) for x in inputs)
+            y = f(*self.leaves, *others, **(keywords or {}))
+        self.y = y if isinstance(y, Value) else Value(y, requires_grad=False)
+        self.result = self.y if self.as_values else self.y.data
+
+    def pulled(self, g: Any, as_values: bool | None = None) -> tuple[Any, ...]:
+        """The gradient of every input for an incoming gradient `g` of the result."""
+        if g is None and self.y.size != 1:
+            start(self.y, g)
+        keep = self.as_values if as_values is None else as_values
+        return gradients(self.y, self.leaves, g, keep)
 
 
-def zeros_like(x: Value, as_values: bool) -> tuple[Any, ...]:
-    """A zero derivative with x's shape and dtype."""
-    zeros = np.zeros_like(x.data)[()]
-    return (Value(zeros, requires_grad=False) if as_values else zeros,)
+def fresh(x: Any) -> Value:
+    """A tracked node of x's numbers that f alone can reach."""
+    if isinstance(x, Value) and x.requires_grad:
+        return OPERATIONS["positive"](x)  # type: ignore[no-any-return]
+    return Value(x)
 
 
 def vjp(f: Callable[..., Any], *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """`(f(*inputs), pullback)`: pullback(g) is gᵀJ, one array per input, for g of f's shape."""
-    leaves = tuple(Value(x) for x in inputs)
-    y = evaluated(f, *leaves)
+    call = Call(f, inputs)
 
     def pullback(g: Any) -> tuple[Any, ...]:
-        return gradients(y, leaves, g)
+        return call.pulled(g, call.as_values or isinstance(g, Node))
 
-    return y.data, pullback
+    return call.result, pullback
 
 
 def jvp(f: Callable[..., Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
@@ -108,42 +128,41 @@ def jvp(f: Callable[..., Any], inputs: Sequence[Any], tangents: Sequence[Any]) -
     The pullback is linear in its gradient; differentiating it once more gives the forward product.
     Raises `ShapeError` where a tangent's shape is not its input's.
     """
-    leaves = tuple(Value(x) for x in inputs)
-    if len(leaves) != len(tangents):
-        raise ShapeError(f"{len(leaves)} inputs need as many tangents, not {len(tangents)}")
-    directions = [Value(t, requires_grad=False) for t in tangents]
-    for leaf, direction in zip(leaves, directions, strict=True):
-        if leaf.shape != direction.shape:
+    if len(inputs) != len(tangents):
+        raise ShapeError(f"{len(inputs)} inputs need as many tangents, not {len(tangents)}")
+    for x, tangent in zip(inputs, tangents, strict=True):
+        if np.shape(x) != np.shape(tangent):
             raise ShapeError(
-                f"a tangent of shape {direction.shape} does not fit its input {describe(leaf)}"
+                f"a tangent of shape {np.shape(tangent)} does not fit its input of shape "
+                f"{np.shape(x)}; they must be equal"
             )
-    y = evaluated(f, *leaves)
-    probe = Value(np.zeros_like(y.data))
-    pulled = gradients(y, leaves, probe, create_graph=True)
-    total: Any = sum(np.sum(p * d) for p, d in zip(pulled, directions, strict=True))
-    if not total.requires_grad:
-        return y.data, np.zeros_like(y.data)[()]
-    (forward,) = gradients(total, (probe,))
-    return y.data, forward
+    call = Call(f, inputs, create_graph=any(isinstance(t, Node) for t in tangents))
+    probe = Value(np.zeros_like(call.y.data))
+    pulled = call.pulled(probe, as_values=True)
+    directions = [t if isinstance(t, Node) else Value(t, requires_grad=False) for t in tangents]
+    with changed(tracking=True):
+        total: Any = sum(np.sum(p * d) for p, d in zip(pulled, directions, strict=True))
+    if isinstance(total, Value):
+        (forward,) = gradients(total, (probe,), None, call.as_values)
+    else:
+        forward = probe.detach() if call.as_values else probe.data
+    return call.result, forward
 
 
 def jacobian(f: Callable[..., Any], *, create_graph: bool = False) -> Callable[..., Any]:
     """The function x ↦ ∂f/∂x of shape f's shape + x's shape (first argument)."""
 
-    def derived(x: Any, *others: Any) -> Any:
-        as_values = create_graph or isinstance(x, Node)
-        leaf = x if isinstance(x, Node) and x.requires_grad else Value(x)
-        y = evaluated(f, leaf, *others)
-        rows = []
-        for entry in range(y.size):
-            unit = np.zeros(y.size, y.dtype)
-            unit[entry] = 1
-            (row,) = gradients(y, (leaf,), unit.reshape(y.shape), as_values)
-            rows.append(row)
+    def derived(x: Any, *others: Any, **keywords: Any) -> Any:
+        call = Call(f, (x,), others, keywords, create_graph)
+        y, (leaf,) = call.y, call.leaves
         shape = y.shape + leaf.shape
+        units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
+        rows = [call.pulled(unit)[0] for unit in units]
         if not rows:
-            return np.zeros(shape, leaf.dtype)
-        return np.reshape(np.stack(rows), shape) if shape else rows[0]
+            empty = np.zeros(shape, leaf.dtype)
+            return Value(empty, requires_grad=False) if call.as_values else empty
+        with changed(tracking=True):
+            return np.reshape(np.stack(rows), shape) if shape else rows[0]
 
     return derived
 
@@ -156,12 +175,10 @@ def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
 def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
     """The function (x, v) ↦ H v, the Hessian of a scalar f times a vector of x's shape."""
 
-    def product(x: Any, v: Any, *others: Any) -> Any:
-        as_values = isinstance(x, Node)
-        leaf = x if isinstance(x, Node) and x.requires_grad else Value(x)
-        y = evaluated(f, leaf, *others)
-        (slope,) = gradients(y, (leaf,), None, create_graph=True)
-        return gradients(slope, (leaf,), v, as_values)[0]
+    def product(x: Any, v: Any, *others: Any, **keywords: Any) -> Any:
+        call = Call(f, (x,), others, keywords, create_graph=isinstance(v, Node))
+        (slope,) = call.pulled(None, as_values=True)
+        return gradients(slope, call.leaves, v, call.as_values)[0]
 
     return product
 
@@ -174,19 +191,27 @@ def trace_nonfinite() -> Iterator[None]:
     is not. Costs a look at every array.
     """
 
+    users: dict[int, Node] = {}
+
     def look(node: Node, gradient: Any) -> None:
         forward = gradient is None
-        if np.all(np.isfinite(node._data if forward else gradient)):
-            return
-        made_by = node.op.name if node.op else "an input"
-        given = ", ".join(describe(item) for item in node.inputs)
-        line = f" at {node.line or user_line()}" if forward or node.line else ""
-        what = "gave a" if forward else "received the gradient"
         found = node._data if forward else gradient
+        if np.all(np.isfinite(found)):
+            if not forward:
+                for item in node.inputs:
+                    if isinstance(item, Node):
+                        users[item.serial] = node
+            return
+        bearer = node if forward else users.get(node.serial, node)
+        made_by = bearer.op.name if bearer.op else "the incoming gradient"
+        given = ", ".join(describe(item) for item in bearer.inputs)
+        line = bearer.line or (user_line() if forward else None)
         bad = np.asarray(found)[~np.isfinite(found)].flat[0]
+        what = "gave" if forward else f"passed on, to {describe(node)}, the gradient"
         raise NonFiniteError(
-            f"{made_by} of {given or describe(node)} {what} {bad}{line}; look at its inputs: "
-            "log and sqrt need positive numbers, exp and ** overflow, division needs a non-zero"
+            f"{made_by}{f' of {given}' if given else ''} {what} {bad}{f' at {line}' if line else ''}"
+            "; look at its inputs: log and sqrt need positive numbers, exp and ** overflow, "
+            "division needs a divisor that is not zero"
         )
 
     with observe(look):

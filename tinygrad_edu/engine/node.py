@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import numpy as np
 
 from ..errors import DtypeError, IndexingError, OperandError, ShapeError
-from .context import DEFAULT, STATE
+from .context import STATE
 
 if TYPE_CHECKING:
     from .operation import Operation
@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 N = TypeVar("N", bound="Node")
 
 NO_OPTIONS: Mapping[str, Any] = {}
-FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+FLOAT64 = np.dtype(np.float64)
+FLOATS = (FLOAT64, np.dtype(np.float32))
 PACKAGE = str(Path(__file__).parents[1])
+REAL_NUMBERS = frozenset("?bhilqBHILQefd")
 # Immutable, so a graph may keep them as they are; Python's own numbers stay weak, as in NumPy 2.
 NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
 
@@ -38,11 +40,12 @@ class Node:
     """One number or array in a computation graph, with the operation and inputs it came from.
 
     `serial` is the tick at which `data` was last set: larger than that of every input, unless an
-    input was rebound after this node was recorded.
+    input was rebound after this node was recorded. `arrays` are the numbers `op` was run on.
     """
 
     __slots__ = (
         "_data",
+        "arrays",
         "grad",
         "inputs",
         "line",
@@ -59,6 +62,7 @@ class Node:
     grad: Any
     op: Operation | None
     inputs: tuple[Any, ...]
+    arrays: Sequence[Any]
     options: Mapping[str, Any]
     name: str | None
     scope: str
@@ -69,54 +73,73 @@ class Node:
 
 def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = NO_OPTIONS) -> Any:
     """Run `op` on `inputs`, at least one of them a Node, and return the node of its result."""
-    arrays = []
-    tracked = False
-    kind: type[Node] = Node
-    for position, item in enumerate(inputs):
-        if isinstance(item, Node):
-            kind = item.__class__
-            arrays.append(item._data)
-            if item.requires_grad:
-                tracked = True
-        elif item.__class__ in NUMBERS:
-            arrays.append(item)
+    # Two inputs are unrolled: this is the hottest path of all.
+    if len(inputs) == 2:
+        a, b = inputs
+        if isinstance(a, Node):
+            kind = a.__class__
+            x = a._data
+            tracked = a.requires_grad
+            if isinstance(b, Node):
+                y = b._data
+                tracked = tracked or b.requires_grad
+            else:
+                y = b if b.__class__ in NUMBERS else constant(b, op)
+                inputs = (a, y)
         else:
-            item = constant(item, op)
-            inputs = (*inputs[:position], item, *inputs[position + 1 :])
-            arrays.append(item)
+            kind = b.__class__
+            x = a if a.__class__ in NUMBERS else constant(a, op)
+            y = b._data
+            tracked = b.requires_grad
+            inputs = (x, b)
+        arrays: Sequence[Any] = (x, y)
+    else:
+        kind, tracked, arrays = Node, False, []
+        for item in inputs:
+            if isinstance(item, Node):
+                kind = item.__class__
+                arrays.append(item._data)
+                if item.requires_grad:
+                    tracked = True
+            elif item.__class__ in NUMBERS:
+                arrays.append(item)
+            else:
+                item = constant(item, op)
+                inputs = (*inputs[: len(arrays)], item, *inputs[len(arrays) + 1 :])
+                arrays.append(item)
     try:
         data = op.forward(*arrays, **options) if options else op.forward(*arrays)
     except (ValueError, TypeError, IndexError) as error:
         explain(op, inputs, options, error)
     if data.__class__ is ndarray:
-        if data.ndim == 0:
-            data = data[()]
-        else:
+        if data.ndim:
             data.setflags(False)
+        else:
+            data = data[()]
     state = STATE.get()
     node = new(kind)
     node._data = data
-    node.grad = None
-    node.name = None
-    node.line = None
+    node.grad = node.name = node.line = None
     node.serial = tick()
+    node.scope = state.scope
     if tracked and op.differentiable and state.tracking:
         node.op = op
         node.inputs = inputs
+        node.arrays = arrays
         node.options = options
         node.requires_grad = True
-        if data.dtype not in FLOATS:
+        dtype = data.dtype
+        if dtype is not FLOAT64 and dtype not in FLOATS:
             raise DtypeError(
-                f"{op.name} gave {data.dtype}, which has no derivative here; "
+                f"{op.name} gave {dtype}, which has no derivative here; "
                 "use float32 or float64 operands"
             )
     else:
         node.op = None
-        node.inputs = ()
+        node.inputs = node.arrays = ()
         node.options = NO_OPTIONS
         node.requires_grad = False
-    node.scope = state.scope
-    if state is not DEFAULT:
+    if state.watched:
         if state.lines:
             node.line = user_line()
         for callback in state.observers:
@@ -132,7 +155,7 @@ def make_leaf(
     node._data = data
     node.grad = None
     node.op = None
-    node.inputs = ()
+    node.inputs = node.arrays = ()
     node.options = NO_OPTIONS
     node.name = name
     node.line = None
@@ -154,15 +177,18 @@ def frozen(array: np.ndarray[Any, Any]) -> Any:
 
 def constant(item: Any, op: Operation) -> Any:
     """An operand that is not a Node, in the form a graph may keep."""
-    if item is None or isinstance(item, np.generic):
+    if item.__class__ is ndarray:
+        array = item
+    elif item is None or item.__class__ in NUMBERS:
         return item
-    try:
-        array = np.asarray(item)
-    except ValueError as error:
-        raise OperandError(
-            f"{op.name} cannot read its operand {item!r} as an array: {error}"
-        ) from None
-    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+    else:
+        try:
+            array = np.asarray(item)
+        except ValueError as error:
+            raise OperandError(
+                f"{op.name} cannot read its operand {item!r} as an array: {error}"
+            ) from None
+    if array.dtype.char not in REAL_NUMBERS:
         raise DtypeError(
             f"{op.name} cannot use an operand of dtype {array.dtype}; "
             "convert it with .astype(np.float64), or build lists of Values with te.array([...])"
@@ -172,7 +198,10 @@ def constant(item: Any, op: Operation) -> Any:
 
 def wrapped(data: Any) -> Any:
     """A private copy of `data` as a leaf keeps it: float32 or float64, a NumPy scalar if 0-d."""
-    array = np.array(data._data if isinstance(data, Node) else data)
+    try:
+        array = np.array(data._data if isinstance(data, Node) else data)
+    except ValueError as error:
+        raise ShapeError(f"these data are no array, make all rows equally long: {error}") from None
     if array.dtype.kind in "biu":
         array = array.astype(np.float64)
     if array.dtype not in FLOATS:

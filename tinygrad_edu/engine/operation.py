@@ -61,6 +61,7 @@ class Operation:
     extremes: tuple[tuple[float, ...], ...] = ()
     cases: tuple[Case, ...] = ()
     variadic: bool = False
+    count: int = field(init=False)
     arguments: tuple[str, ...] = field(init=False)
     defaults: Mapping[str, Any] = field(init=False)
     options: tuple[str, ...] = field(init=False)
@@ -69,24 +70,40 @@ class Operation:
     elementwise: ClassVar[bool] = False
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[Any, ...]:
         """The derivative rules, one per argument (one in all for a variadic record)."""
         return ()
 
-    def arity(self, parameters: Sequence[str]) -> int:
+    def arity(self) -> int:
         """How many of `forward`'s parameters are arrays; the rest are options."""
-        return len(self.rules)
+        raise NotImplementedError
 
     def __post_init__(self) -> None:
         for name in ("name", "formula", "domain"):
             if not getattr(self, name):
                 raise IncompleteRecordError(f"operation {self.name!r} has no {name}; declare it")
-        if not callable(self.forward):
-            raise IncompleteRecordError(f"operation {self.name!r} has no forward function")
         parameters = parameters_of(self.forward)
         names = tuple(parameters)
-        count = self.arity(names)
+        count = self.arity()
+        if count > len(names):
+            raise IncompleteRecordError(
+                f"operation {self.name!r} has {count} rules, but its forward takes only "
+                f"{', '.join(names) or 'nothing'}; give one rule per array argument"
+            )
+        for low, high in self.domain:
+            if not low < high:
+                raise IncompleteRecordError(
+                    f"operation {self.name!r} has the empty domain ({low}, {high}); low < high"
+                )
+        try:
+            self.formula.format(*names)
+        except (KeyError, IndexError, ValueError) as error:
+            raise IncompleteRecordError(
+                f"operation {self.name!r} has a formula that cannot be filled in: {error!r}; write "
+                "{0}, {1} for the arguments and double every other brace, as in \\sqrt{{{0}}}"
+            ) from None
         set_field = object.__setattr__
+        set_field(self, "count", count)
         set_field(self, "arguments", names[:count])
         set_field(self, "options", names[count:])
         set_field(
@@ -94,19 +111,21 @@ class Operation:
             "defaults",
             {name: value for name, value in parameters.items() if value is not REQUIRED},
         )
-        if not names:
-            raise IncompleteRecordError(f"the forward of {self.name!r} takes no arguments")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply to arrays at NumPy speed, or record where an argument is a Value."""
-        if kwargs or len(args) != len(self.arguments) or self.variadic:
-            inputs, options = self.bind(args, kwargs)
-        else:
-            inputs, options = args, NO_OPTIONS
-        for item in inputs:
+        for item in args:
             if isinstance(item, Node):
-                return record(self, inputs, options)
-        return self.forward(*inputs, **options)
+                if kwargs or len(args) != self.count or self.variadic:
+                    return record(self, *self.bind(args, kwargs))
+                return record(self, args)
+        if self.variadic:
+            if any(isinstance(item, Node) for item in args[0]):
+                return record(self, *self.bind(args, kwargs))
+            return self.forward(*args[0], *args[1:], **kwargs)
+        if kwargs and any(isinstance(item, Node) for item in kwargs.values()):
+            return record(self, *self.bind(args, kwargs))
+        return self.forward(*args, **kwargs)
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -162,11 +181,20 @@ class Elementwise(Operation):
     elementwise: ClassVar[bool] = True
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[Any, ...]:
         return self.partials
+
+    def arity(self) -> int:
+        return len(self.partials)
 
     def __post_init__(self) -> None:
         count = len(parameters_of(self.forward))
+        for rule in self.partials:
+            if not callable(rule) and not isinstance(rule, int | float):
+                raise IncompleteRecordError(
+                    f"operation {self.name!r} has {rule!r} for a partial; give a function of "
+                    "(out, *arguments), or a number where the derivative is constant"
+                )
         if len(self.partials) != count:
             raise IncompleteRecordError(
                 f"operation {self.name!r} has {count} arguments and {len(self.partials)} partials; "
@@ -186,8 +214,11 @@ class Structural(Operation):
     pullbacks: tuple[Callable[..., Any], ...]
 
     @property
-    def rules(self) -> tuple[Rule, ...]:
+    def rules(self) -> tuple[Any, ...]:
         return self.pullbacks
+
+    def arity(self) -> int:
+        return len(self.pullbacks)
 
     def __post_init__(self) -> None:
         if not self.pullbacks or not all(callable(rule) for rule in self.pullbacks):
@@ -209,7 +240,7 @@ class Discrete(Operation):
 
     differentiable: ClassVar[bool] = False
 
-    def arity(self, parameters: Sequence[str]) -> int:
+    def arity(self) -> int:
         return self.array_arguments
 
 
@@ -218,6 +249,8 @@ REQUIRED = inspect.Parameter.empty
 
 def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
     """The parameters of a forward function and their defaults (REQUIRED where there is none)."""
+    if not callable(forward):
+        raise IncompleteRecordError(f"a forward must be a function of arrays, not {forward!r}")
     if isinstance(forward, np.ufunc):
         names = ("x",) if forward.nin == 1 else tuple(f"x{i + 1}" for i in range(forward.nin))
         return dict.fromkeys(names, REQUIRED)
@@ -232,13 +265,14 @@ def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
 def plain(option: Any) -> Any:
     """An option as the graph keeps it: nobody can change it afterwards."""
     if isinstance(option, Node):
-        option = option._data
+        return option._data
     if isinstance(option, np.ndarray):
         option = option.copy()
         option.setflags(False)
-    elif isinstance(option, list):
-        option = tuple(option)
-    return option
+        return option
+    if isinstance(option, list | tuple):
+        return tuple(plain(part) for part in option)
+    return int(option) if isinstance(option, np.integer) else option
 
 
 def find(name: str) -> Operation:
@@ -353,4 +387,6 @@ def define_discrete(
 
 def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:
     """`item` as a tuple, whether one thing or a sequence of them is given."""
-    return (item,) if is_one(item) else tuple(item)
+    if isinstance(item, tuple | list) and not (item and is_one(item)):
+        return tuple(item)
+    return (item,)

@@ -7,20 +7,19 @@ plain NumPy on arrays; with `create_graph` the same rules are given nodes and re
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextvars import copy_context
-from math import isfinite
+from contextlib import nullcontext
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 
 from ..errors import NotTrackedError, ShapeError, StaleGraphError
-from .context import STATE
+from .chain import chain
+from .context import STATE, changed
 from .node import Node, describe, frozen, make_leaf
-from .operation import OPERATIONS, define_elementwise
+from .operation import OPERATIONS
 
 ndarray = np.ndarray
-multiply = np.multiply
-vdot = np.vdot
 
 
 def order(root: Node) -> list[Node]:
@@ -62,14 +61,10 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
     """
     pending: dict[int, Any] = {root.serial: gradient}
     observers = STATE.get().observers
-    outside = copy_context() if observers else None
     for node in order(root):
-        g = pending.pop(node.serial, None)
-        if g is None:
-            continue
-        if outside is not None:
-            for callback in observers:
-                outside.run(callback, node, g._data if create_graph else g)
+        g = pending.pop(node.serial)
+        for callback in observers:
+            callback(node, g._data if create_graph else g)
         op = node.op
         if op is None:
             yield node, g
@@ -77,95 +72,83 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
         if g.__class__ is ndarray:
             g.setflags(False)
         yield node, g
-        inputs = node.inputs
-        out: Any = node if create_graph else node._data
-        arguments: Any = None
-        if op.elementwise:
-            for item, partial in zip(inputs, op.rules, strict=True):
-                if not isinstance(item, Node) or not item.requires_grad:
-                    continue
-                if partial.__class__ is int:
-                    message = g if partial == 1 else -g if partial == -1 else g * partial
-                else:
-                    if arguments is None:
-                        arguments = inputs if create_graph else plain_arrays(inputs)
-                    message = chain(g, partial(out, *arguments))  # type: ignore[operator]
-                message = conform(message, item._data)
-                serial = item.serial
-                if serial in pending:
-                    message = pending[serial] + message
-                pending[serial] = message
+        if create_graph:
+            out: Any = node
+            arguments: Any = node.inputs
         else:
-            arguments = inputs if create_graph else plain_arrays(inputs)
-            rules = op.rules
-            for position, item in enumerate(inputs):
+            out = node._data
+            arguments = node.arrays
+        if op.elementwise:
+            for item, rule in zip(node.inputs, op.partials):
                 if not isinstance(item, Node) or not item.requires_grad:
                     continue
-                if op.variadic:
-                    message = rules[0](g, out, *arguments, position=position, **node.options)  # type: ignore[operator]
+                if rule.__class__ is int:
+                    message = g if rule == 1 else -g if rule == -1 else g * rule
+                elif create_graph:
+                    message = OPERATIONS["chain_product"](g, rule(out, *arguments))
                 else:
-                    message = rules[position](g, out, *arguments, **node.options)  # type: ignore[operator]
-                message = conform(message, item._data)
+                    message = chain(g, rule(out, *arguments))
+                like = item._data
+                if message.__class__ is not like.__class__ or (
+                    message.__class__ is ndarray
+                    and (message.shape != like.shape or message.dtype is not like.dtype)
+                ):
+                    message = conform(message, like, node)
                 serial = item.serial
-                if serial in pending:
-                    message = pending[serial] + message
-                pending[serial] = message
+                pending[serial] = pending[serial] + message if serial in pending else message
+        else:
+            rules = op.pullbacks
+            if op.variadic:
+                rules = tuple(partial(rules[0], position=i) for i in range(len(arguments)))
+            options = node.options
+            for item, rule in zip(node.inputs, rules):
+                if not isinstance(item, Node) or not item.requires_grad:
+                    continue
+                message = rule(g, out, *arguments, **options)
+                like = item._data
+                if message.__class__ is not like.__class__ or (
+                    message.__class__ is ndarray
+                    and (message.shape != like.shape or message.dtype is not like.dtype)
+                ):
+                    message = conform(message, like, node)
+                serial = item.serial
+                pending[serial] = pending[serial] + message if serial in pending else message
 
 
-def plain_arrays(inputs: tuple[Any, ...]) -> list[Any]:
-    """The numbers behind a node's inputs."""
-    return [item._data if isinstance(item, Node) else item for item in inputs]
+def conform(message: Any, like: Any, node: Node) -> Any:
+    """A gradient in the shape and dtype of the input it belongs to: broadcasting is undone.
 
-
-def chain(g: Any, partial: Any) -> Any:
-    """Incoming gradient times local derivative, with 0 · ∞ = 0 where nothing comes in.
-
-    A Boolean partial is a selection. Only non-finite products are looked at again: an unselected
-    entry, or one whose incoming gradient is exactly zero, passes on exactly zero, whatever the
-    branch that was not taken holds.
+    `node` is the node whose rule gave it, for the error.
     """
-    if isinstance(g, Node) or isinstance(partial, Node):
-        return chain_product(g, partial)
-    product = g * partial
-    if product.__class__ is ndarray:
-        if isfinite(vdot(product, product)):
-            return product
-    elif isfinite(product):
-        return product
-    return repaired(g, partial, product)
+    if not isinstance(message, ndarray | Node | np.generic):
+        message = np.asarray(message)
+    wanted = like.shape
+    if message.shape != wanted:
+        given = message.shape
+        axes = repeated_axes(given, wanted)
+        if axes:
+            total = OPERATIONS["sum"]
+            message = total(message, axes) if isinstance(message, Node) else total.forward(message, axes)
+        if [n for n in message.shape if n != 1] != [n for n in wanted if n != 1]:
+            raise ShapeError(
+                f"a rule of {node.op.name if node.op else node} gave a gradient of shape {given} "
+                f"for an input of shape {wanted}; a pullback returns the shape of its argument, "
+                "or that shape broadcast"
+            )
+        if message.shape != wanted:
+            message = OPERATIONS["reshape"](message, wanted)
+    if message.dtype is not like.dtype and message.dtype != like.dtype:
+        message = OPERATIONS["astype"](message, like.dtype)
+    return message[()] if message.__class__ is ndarray and not wanted else message
 
 
-def repaired(g: Any, partial: Any, product: Any) -> Any:
-    """`product` with zeros where nothing was selected or nothing came in."""
-    nothing = np.equal(g, 0)
-    if np.asarray(partial).dtype == bool:
-        nothing = nothing | np.logical_not(partial)
-    return np.where(nothing & ~np.isfinite(product), np.zeros((), product.dtype), product)[()]
-
-
-def conform(message: Any, like: Any) -> Any:
-    """A gradient in the shape and dtype of the input it belongs to: broadcasting is undone."""
-    kind = message.__class__
-    if kind is not ndarray and kind is like.__class__:
-        return message
-    shape, wanted = message.shape, like.shape
-    if shape != wanted:
-        message = undo_broadcast(message, shape, wanted)
-    if message.dtype != like.dtype:
-        message = OPERATIONS["astype"](message, dtype=like.dtype)
-    return message
-
-
-def undo_broadcast(message: Any, shape: tuple[int, ...], wanted: tuple[int, ...]) -> Any:
-    """The sum of `message` over the axes along which an input of shape `wanted` was repeated."""
-    extra = len(shape) - len(wanted)
-    stretched = tuple(
-        axis
-        for axis in range(len(shape))
-        if axis < extra or (wanted[axis - extra] == 1 and shape[axis] != 1)
-    )
-    total = OPERATIONS["sum"](message, axis=stretched, keepdims=False) if stretched else message
-    return total if total.shape == wanted else OPERATIONS["reshape"](total, shape=wanted)
+@lru_cache(maxsize=1024)
+def repeated_axes(shape: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
+    """The axes of `shape` along which an input of shape `wanted` was repeated."""
+    extra = max(len(shape) - len(wanted), 0)
+    aligned = enumerate(wanted[len(wanted) - len(shape) + extra :], extra)
+    stretched = (axis for axis, length in aligned if length == 1 and shape[axis] != 1)
+    return (*range(extra), *stretched)
 
 
 def start(root: Node, gradient: Any) -> Any:
@@ -182,19 +165,19 @@ def start(root: Node, gradient: Any) -> Any:
                 f"only a single number has a gradient by itself, and this value has shape "
                 f"{data.shape}; reduce it with .sum() or .mean(), or pass gradient= of that shape"
             )
-        return np.ones_like(data)[()]
-    if isinstance(gradient, Node):
-        seed: Any = gradient
-    else:
-        seed = np.array(gradient)
-        if seed.dtype.kind not in "biuf":
-            raise ShapeError(f"gradient= must be real numbers, not {seed.dtype}")
+        one = data.dtype.type(1)
+        return np.full(data.shape, one) if data.ndim else one
+    seed = gradient if isinstance(gradient, Node) else np.array(gradient)
+    if seed.dtype.kind not in "biuf":
+        raise ShapeError(f"gradient= must be real numbers, not {seed.dtype}")
     if seed.shape != data.shape:
         raise ShapeError(
             f"gradient= has shape {seed.shape}, but the value has shape {data.shape}; "
             "they must be equal (np.broadcast_to makes them so)"
         )
-    return seed if isinstance(seed, Node) else seed.astype(data.dtype)[()]
+    if isinstance(seed, Node):
+        return seed if seed.dtype == data.dtype else OPERATIONS["astype"](seed, data.dtype)
+    return seed.astype(data.dtype)[()]
 
 
 def backward(root: Node, gradient: Any = None) -> None:
@@ -226,7 +209,8 @@ def gradients(
             seed = make_leaf(kind, frozen(np.asarray(seed)), requires_grad=False)
         elif not create_graph and isinstance(seed, Node):
             seed = np.array(seed._data)[()]
-        with np.errstate(all="ignore"):
+        tracking = changed(tracking=True) if create_graph else nullcontext()
+        with tracking, np.errstate(all="ignore"):
             for node, g in sweep(root, seed, create_graph):
                 if id(node) in wanted:
                     found[id(node)] = g
@@ -240,13 +224,3 @@ def gradients(
             g = np.zeros_like(x._data)[()] if g is None else np.array(g)[()]
         results.append(g)
     return tuple(results)
-
-
-chain_product = define_elementwise(
-    "chain_product",
-    lambda g, partial: chain(g, partial),
-    (lambda out, g, partial: partial, lambda out, g, partial: g),
-    formula=r"{0} \cdot {1}",
-    domain=((-1e3, 1e3), (-1e3, 1e3)),
-    extremes=((0.0, float("inf")),),
-)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
@@ -17,8 +18,8 @@ from ..errors import (
 )
 from . import sweep
 from .context import STATE
-from .node import NO_OPTIONS, Node, make_leaf, record, tick, wrapped
-from .operation import FUNCTIONS, OPERATIONS, UFUNCS
+from .node import NO_OPTIONS, Node, frozen, make_leaf, record, tick, wrapped
+from .operation import FUNCTIONS, OPERATIONS, UFUNCS, Operation
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Scalar = float | int | bool | np.generic
@@ -44,7 +45,7 @@ class Value(Node):
         self._data = wrapped(data)
         self.grad = None
         self.op = None
-        self.inputs = ()
+        self.inputs = self.arrays = ()
         self.options = NO_OPTIONS
         self.name = name
         self.line = None
@@ -139,7 +140,7 @@ class Value(Node):
             )
         operation = UFUNCS.get(ufunc)
         if operation is None:
-            raise unsupported(ufunc.__name__)
+            raise unsupported(f"numpy.{ufunc.__name__}")
         unknown = [name for name, value in kwargs.items() if value is not None]
         if unknown:
             raise UnsupportedError(operation.unknown_option(unknown[0]))
@@ -158,7 +159,12 @@ class Value(Node):
             )
         implementation = FUNCTIONS.get(function)
         if implementation is None:
-            raise unsupported(function.__name__)
+            raise unsupported(f"{function.__module__}.{function.__name__}")
+        if isinstance(implementation, Operation) and len(args) > implementation.count:
+            # Options given by position come in NumPy's order, which has dtype and out in it.
+            names = tuple(inspect.signature(function).parameters)[implementation.count :]
+            options = dict(zip(names, args[implementation.count :], strict=False))
+            args, kwargs = args[: implementation.count], {**options, **kwargs}
         return implementation(*args, **kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
@@ -452,29 +458,29 @@ class Value(Node):
         """x · tanh(softplus(x))."""
         return record(OPERATIONS["mish"], (self,))  # type: ignore[no-any-return]
 
-    def softmax(self, axis: int = -1) -> Value:
+    def softmax(self, axis: int = -1, **unknown: Any) -> Value:
         """exp(x) / Σ exp(x) along `axis`: positive entries that add up to 1."""
-        return OPERATIONS["softmax"](self, axis=axis)  # type: ignore[no-any-return]
+        return OPERATIONS["softmax"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
 
-    def sum(self, axis: Axis = None, keepdims: bool = False) -> Value:
+    def sum(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Sum over `axis` (all axes if None)."""
-        return record(OPERATIONS["sum"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+        return reduced("sum", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
 
-    def mean(self, axis: Axis = None, keepdims: bool = False) -> Value:
+    def mean(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Mean over `axis` (all axes if None)."""
-        return record(OPERATIONS["mean"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+        return reduced("mean", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
 
-    def max(self, axis: Axis = None, keepdims: bool = False) -> Value:
+    def max(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Largest entry over `axis`; ties share the gradient equally."""
-        return record(OPERATIONS["max"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+        return reduced("max", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
 
-    def min(self, axis: Axis = None, keepdims: bool = False) -> Value:
+    def min(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Smallest entry over `axis`; ties share the gradient equally."""
-        return record(OPERATIONS["min"], (self,), {"axis": axis, "keepdims": keepdims})  # type: ignore[no-any-return]
+        return reduced("min", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
 
-    def argmax(self, axis: int | None = None) -> Value:
+    def argmax(self, axis: int | None = None, **unknown: Any) -> Value:
         """The index of the largest entry along `axis`, untracked."""
-        return OPERATIONS["argmax"](self, axis=axis)  # type: ignore[no-any-return]
+        return OPERATIONS["argmax"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
 
     def clip(self, low: Operand | None = None, high: Operand | None = None) -> Value:
         """Each entry kept within [low, high]; the derivative is 1 at the bounds."""
@@ -494,9 +500,9 @@ class Value(Node):
         """Two axes exchanged."""
         return OPERATIONS["swapaxes"](self, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
 
-    def squeeze(self, axis: Axis = None) -> Value:
+    def squeeze(self, axis: Axis = None, **unknown: Any) -> Value:
         """Axes of length 1 removed."""
-        return OPERATIONS["squeeze"](self, axis=axis)  # type: ignore[no-any-return]
+        return OPERATIONS["squeeze"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
 
     def dot(self, other: Operand) -> Value:
         """NumPy's dot product."""
@@ -507,10 +513,18 @@ class Value(Node):
         return OPERATIONS["astype"](self, dtype=np.dtype(dtype))  # type: ignore[no-any-return]
 
 
+def reduced(
+    name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]
+) -> Any:
+    """The reduction `name` of `value`; an unknown option is refused by its record."""
+    if unknown:
+        return OPERATIONS[name](value, axis=axis, keepdims=keepdims, **unknown)
+    return record(OPERATIONS[name], (value,), {"axis": axis, "keepdims": keepdims})
+
+
 def restored(data: Any, name: str | None, requires_grad: bool, scope: str, grad: Any) -> Value:
     """A leaf from its pickle."""
-    value = make_leaf(Value, wrapped(data) if data.dtype.kind == "f" else data, name, requires_grad)
-    value.scope = scope
+    value = make_leaf(Value, frozen(np.asarray(data)), name, requires_grad, scope)
     value.grad = grad
     return value
 
@@ -518,21 +532,29 @@ def restored(data: Any, name: str | None, requires_grad: bool, scope: str, grad:
 def frozen_index(index: Any) -> Any:
     """An index that nobody can change between forward and backward; Values become their data."""
     if isinstance(index, tuple):
-        return tuple(frozen_index(part) for part in index)
-    if isinstance(index, Node):
-        if index.requires_grad:
+        return tuple(frozen_part(part) for part in index)
+    return frozen_part(index)
+
+
+def frozen_part(part: Any) -> Any:
+    """One axis of an index: a sequence becomes an array, an array a copy."""
+    if isinstance(part, Node):
+        if part.requires_grad:
             raise ConversionError("a tracked Value is not an index; use np.where for a soft choice")
-        return index._data
-    if isinstance(index, list):
-        return np.array([part._data if isinstance(part, Node) else part for part in index])
-    return index.copy() if isinstance(index, np.ndarray) else index
+        return part._data
+    if isinstance(part, list | tuple):
+        array = np.array([p._data if isinstance(p, Node) else p for p in part])
+        return array if array.size else array.astype(np.intp)
+    return part.copy() if isinstance(part, np.ndarray) else part
 
 
-def unsupported(name: str) -> UnsupportedError:
+def unsupported(path: str) -> UnsupportedError:
     """The error for a NumPy function without a record, with the nearest that have one."""
     known = {function.__name__ for function in (*UFUNCS, *FUNCTIONS)}
+    near = closest(path.rpartition(".")[2], known, fallback=False)
     return UnsupportedError(
-        f"np.{name} has no derivative rule here; there is {closest(name, known)}. "
+        f"{path.replace('numpy', 'np', 1)} has no derivative rule here"
+        f"{f'; the closest that have one are {near}' if near else ''} (te.OPERATIONS lists all). "
         "Declare your own with te.define_elementwise or te.define_structural, "
         "or use v.data if no gradient is needed"
     )

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from .. import activations
+from ..engine.node import record
 from ..engine.value import Operand, Value
 from ..errors import ShapeError
+from ..ops.linalg import affine, matmul
 from . import init as initialisers
 from .init import Initialiser
 from .module import Module
@@ -43,8 +45,9 @@ class Linear(Module):
         self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
 
     def forward(self, x: Operand) -> Value:
-        product: Value = x @ self.weight  # type: ignore[operator]
-        return product if self.bias is None else product + self.bias
+        if self.bias is None:
+            return record(matmul, (x, self.weight))  # type: ignore[no-any-return]
+        return record(affine, (x, self.weight, self.bias))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         inputs, outputs = self.weight.shape[-2:]

@@ -2,21 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..activations import softplus
+from ..engine.operation import define_structural
 from ..engine.value import Operand, Value
 from ..errors import ShapeError
 
 
 def checked(prediction: Operand, target: Operand) -> None:
     """Refuse shapes that broadcasting would turn into a table of all pairs."""
-    if np.shape(prediction) != np.shape(target):
+    shape, wanted = shape_of(target), shape_of(prediction)
+    if shape != wanted:
         raise ShapeError(
-            f"the prediction has shape {np.shape(prediction)} and the target "
-            f"{np.shape(target)}; they must be equal, reshape the target with "
-            f".reshape({', '.join(map(str, np.shape(prediction)))})"
+            f"the prediction has shape {wanted} and the target {shape}; they must be equal, "
+            f"reshape the target with .reshape({', '.join(map(str, wanted))})"
         )
+
+
+def shape_of(operand: Any) -> tuple[int, ...]:
+    """The shape of a Value, an array, a list or a number."""
+    shape: tuple[int, ...] = operand.shape if hasattr(operand, "shape") else np.shape(operand)
+    return shape
+
+
+def squared_error_forward(prediction: Any, target: Any) -> Any:
+    difference = prediction - target
+    return np.add.reduce(np.square(difference), None) / difference.size
+
+
+def squared_error_pullback(g: Any, out: Any, prediction: Any, target: Any) -> Any:
+    return (2 * g / prediction.size) * (prediction - target)
+
+
+mean_squared_error = define_structural(
+    "mse",
+    squared_error_forward,
+    (
+        squared_error_pullback,
+        lambda g, out, prediction, target: squared_error_pullback(g, out, target, prediction),
+    ),
+    formula=r"\operatorname{{mean}}\left(\left({0} - {1}\right)^2\right)",
+    cases=((((4, 1), (4, 1)), {}), (((2, 3), (2, 3)), {}), (((), ()), {})),
+)
 
 
 def mse(prediction: Value, target: Operand) -> Value:
@@ -25,7 +55,7 @@ def mse(prediction: Value, target: Operand) -> Value:
     Raises `ShapeError` where the shapes differ.
     """
     checked(prediction, target)
-    return np.mean(np.square(prediction - target))  # type: ignore[return-value]
+    return mean_squared_error(prediction, target)  # type: ignore[no-any-return]
 
 
 def bce_with_logits(logits: Value, target: Operand) -> Value:

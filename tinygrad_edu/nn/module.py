@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 from ..engine.context import STATE
@@ -31,9 +30,7 @@ class Module:
 
     def __call__(self, *inputs: Any) -> Any:
         state = STATE.get()
-        name = self._name or type(self).__name__.lower()
-        scope = f"{state.scope}.{name}" if state.scope else name
-        token = STATE.set(replace(state, scope=scope))
+        token = STATE.set(state.within(self._name or type(self).__name__.lower()))
         try:
             return self.forward(*inputs)
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.chain import chain
 from ..engine.operation import POSITIVE, REAL, define_elementwise
 
 add = define_elementwise(
@@ -39,23 +40,24 @@ divide = define_elementwise(
     numpy=(np.divide,),
     extremes=((1e200, 1e200), (1e-200, 1e-200)),
 )
+positive = define_elementwise("positive", operator.pos, 1, formula="{0}", numpy=(np.positive,))
 negative = define_elementwise(
     "negative", operator.neg, -1, formula="-{0}", numpy=(np.negative,), extremes=((1e308,),)
 )
 
 
-def lowered(exponent: Any) -> Any:
-    """exponent − 1, but 1 where the exponent is 0: then 0 · a¹ is the derivative even at a = 0."""
-    if isinstance(exponent, int | float):
+def lowered(base: Any, exponent: Any) -> Any:
+    """exponent − 1, but 1 where 0⁰ is differentiated: then 0 · 0¹ is the derivative."""
+    if exponent.__class__ in (int, float):
         return exponent - 1 if exponent else 1
-    return np.where(exponent == 0, 1.0, exponent - 1)
+    return np.where((base == 0) & (exponent == 0), 1.0, exponent - 1)
 
 
 power = define_elementwise(
     "power",
     operator.pow,
     (
-        lambda out, a, b: b * a ** lowered(b),
+        lambda out, a, b: b * a ** lowered(a, b),
         # log is taken of 1 where the base is 0: 0ᵇ stays 0 as b > 0 changes.
         lambda out, a, b: out * np.log(np.where(a == 0, 1.0, a)),
     ),
@@ -98,4 +100,15 @@ reciprocal = define_elementwise(
     kinks=(0.0,),
     numpy=(np.reciprocal,),
     extremes=((1e150,), (1e-150,)),
+)
+
+# What the sweep does between two element-wise nodes, as an operation of its own for the second
+# derivative.
+chain_product = define_elementwise(
+    "chain_product",
+    chain,
+    (lambda out, g, slope: slope, lambda out, g, slope: g),
+    formula=r"{0} \cdot {1}",
+    domain=(REAL, REAL),
+    extremes=((0.0, float("inf")),),
 )

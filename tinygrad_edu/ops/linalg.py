@@ -23,7 +23,7 @@ def turned(a: Any) -> Any:
     return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
 
 
-def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
     if b.ndim == 1:
         return g[..., None] * b
     if a.ndim == 1:
@@ -31,7 +31,7 @@ def matmul_left(g: Any, out: Any, a: Any, b: Any) -> Any:
     return g @ turned(b)
 
 
-def matmul_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+def matmul_right(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
     if b.ndim == 1:
@@ -57,6 +57,24 @@ matmul = define_structural(
         (((3,), (5, 3, 2)), {}),
         (((5, 2, 3), (3,)), {}),
         (((0, 3), (3, 2)), {}),
+    ),
+)
+
+
+affine = define_structural(
+    "affine",
+    lambda x, weight, bias: x @ weight + bias,
+    (
+        matmul_left,
+        matmul_right,
+        lambda g, out, x, weight, bias: g,  # the engine sums over the batch
+    ),
+    formula=r"{0} \, {1} + {2}",
+    cases=(
+        (((4, 2), (2, 3), (3,)), {}),
+        (((2,), (2, 3), (3,)), {}),
+        (((5, 4, 2), (2, 3), (3,)), {}),
+        (((4, 2), (5, 2, 3), (5, 1, 3)), {}),
     ),
 )
 

@@ -18,11 +18,19 @@ AXES = (
 )
 
 
+def reduced_axes(ndim: int, axis: Any) -> tuple[int, ...]:
+    """The axes that `axis` (None, an integer or a tuple) names among `ndim`, none of them negative.
+
+    NumPy lets a scalar be reduced over axis 0 or −1: that names nothing.
+    """
+    if axis is None or not ndim:
+        return tuple(range(ndim))
+    return tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+
+
 def kept_shape(shape: tuple[int, ...], axis: Any) -> tuple[int, ...]:
     """The shape of a reduction of `shape` over `axis` that keeps its axes with length 1."""
-    if axis is None:
-        return (1,) * len(shape)
-    reduced = {a % len(shape) for a in ((axis,) if isinstance(axis, int) else axis)}
+    reduced = reduced_axes(len(shape), axis)
     return tuple(1 if a in reduced else length for a, length in enumerate(shape))
 
 
@@ -55,7 +63,7 @@ broadcast_to = define_structural(
 
 
 def sum_forward(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(a, axis=axis, keepdims=keepdims)
+    return np.add.reduce(a, axis, None, None, keepdims)
 
 
 total = define_structural(
@@ -72,11 +80,11 @@ def mean_count(shape: tuple[int, ...], axis: Any) -> int:
     """How many entries each mean is taken of."""
     if axis is None:
         return math.prod(shape)
-    return math.prod(shape[a] for a in ((axis,) if isinstance(axis, int) else axis))
+    return math.prod(shape[a] for a in reduced_axes(len(shape), axis))
 
 
 def mean_forward(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(a, axis=axis, keepdims=keepdims) / mean_count(a.shape, axis)
+    return np.add.reduce(a, axis, None, None, keepdims) / mean_count(a.shape, axis)
 
 
 mean = define_structural(
@@ -93,8 +101,8 @@ mean = define_structural(
 
 def gaps(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Distances between neighbours in size along `axis`: zero at a tie."""
-    axes = range(a.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    moved = np.moveaxis(a, tuple(axes), range(len(axes)))
+    axes = reduced_axes(a.ndim, axis)
+    moved = np.moveaxis(a, axes, range(len(axes)))
     flat = moved.reshape(mean_count(a.shape, axis), -1)
     return np.diff(np.sort(flat, axis=0), axis=0)
 

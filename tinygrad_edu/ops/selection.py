@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from math import inf
 from typing import Any
@@ -127,14 +126,12 @@ scatter = define_structural(
 )
 
 
-def last_writers(shape: tuple[int, ...], index: Any, values: tuple[int, ...]) -> Any:
+def last_writers(shape: tuple[int, ...], index: Any) -> Any:
     """Which of the written entries remain: where an index repeats, the last one does."""
-    turns = np.arange(math.prod(values)).reshape(values)
     holder = np.full(shape, -1)
-    turns = np.broadcast_to(turns, holder[index].shape)
-    stamps = np.arange(turns.size).reshape(turns.shape)
-    holder[index] = stamps
-    return holder[index] == stamps
+    turns = np.arange(holder[index].size).reshape(np.shape(holder[index]))
+    holder[index] = turns
+    return holder[index] == turns
 
 
 def set_at_forward(a: Any, values: Any, index: Any) -> Any:
@@ -148,8 +145,7 @@ write = define_structural(
     set_at_forward,
     (
         lambda g, out, a, values, index: write(g, 0.0, index=index),
-        lambda g, out, a, values, index: g[index]
-        * last_writers(a.shape, index, np.shape(values)),
+        lambda g, out, a, values, index: g[index] * last_writers(a.shape, index),
     ),
     formula=r"\operatorname{{set}}\left({0}, {1}\right)",
     cases=(

@@ -109,9 +109,9 @@ stack = define_structural(
 def array(nested: Any) -> Value:
     """A Value from a nested list of Values and numbers, as `np.array` would build it.
 
-    Raises `OperandError` where the rows' shapes differ.
+    Raises `ShapeError` where the rows' shapes differ.
     """
-    if isinstance(nested, list | tuple):
+    if isinstance(nested, list | tuple) and nested:
         return stack([array(part) for part in nested])  # type: ignore[no-any-return]
     return nested if isinstance(nested, Value) else Value(nested, requires_grad=False)
 

@@ -1,0 +1,133 @@
+"""``python -m benchmarks``: run each work in fresh processes and print one table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+
+from benchmarks import child, peers
+from benchmarks.child import OURS, Result
+from benchmarks.works import WORKS
+
+THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
+TIMES_FASTER = "times faster than micrograd"
+NOT_MEASURED = "–"
+
+
+def available_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def run_process(name: str, threads: int, with_peers: bool) -> Result:
+    """Measure one work in a fresh process, every library limited to ``threads``."""
+    command = [sys.executable, "-m", "benchmarks", "--in-process", name]
+    if not with_peers:
+        command.append("--no-peers")
+    process = subprocess.run(
+        command,
+        env=os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return Result(**json.loads(process.stdout))
+
+
+def cell(values: Sequence[float], higher_is_better: bool = False) -> str:
+    """The best of the processes and, in brackets, all of them."""
+    if not values:
+        return NOT_MEASURED
+    best = max(values) if higher_is_better else min(values)
+    return f"{best:.2f} ({' '.join(f'{value:.2f}' for value in values)})"
+
+
+def row(name: str, results: Sequence[Result]) -> list[str]:
+    ratios = {
+        label: [result.ratios[label] for result in results if label in result.ratios]
+        for label in (OURS, *peers.PEERS)
+    }
+    if name == "micrograd":
+        blanks = [NOT_MEASURED] * len(ratios)
+        return [name, f"≥ {BARS[name]:g}", *blanks, cell(ratios[OURS], higher_is_better=True)]
+    return [name, f"≤ {BARS[name]:g}", *map(cell, ratios.values()), NOT_MEASURED]
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in rows
+    ]
+    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+
+
+def remarks(name: str, results: Sequence[Result]) -> list[str]:
+    """One line for each number of the remarks, with every process's value."""
+    labels = {label: None for result in results for label in result.remarks}
+    return [
+        f"{name}: {label}: " + " ".join(f"{result.remarks[label]:.4g}" for result in results)
+        for label in labels
+    ]
+
+
+def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    names = list(BARS)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", default=",".join(names), metavar="xor,deep,…")
+    parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each work")
+    parser.add_argument("--threads", type=int, default=available_cores())
+    parser.add_argument("--no-peers", action="store_true", help="measure tinygrad_edu alone")
+    parser.add_argument("--in-process", choices=names, help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    options.only = options.only.split(",")
+    if unknown := set(options.only) - set(names):
+        parser.error(f"no work named {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
+    if options.repeats < 1 or options.threads < 1:
+        parser.error("--repeats and --threads must be at least 1")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parse_arguments(arguments)
+    with_peers = not options.no_peers
+    if options.in_process:
+        print(json.dumps(asdict(child.measure(options.in_process, with_peers))))
+        return 0
+
+    header = ["work", "bar", f"{OURS} / hand", *(f"{peer} / hand" for peer in peers.PEERS)]
+    table = [[*header, TIMES_FASTER]]
+    notes: list[str] = []
+    failures: dict[str, None] = {}
+    for name in options.only:
+        results: list[Result] = []
+        for i in range(options.repeats):
+            print(f"{name}: process {i + 1} of {options.repeats}", file=sys.stderr, flush=True)
+            results.append(run_process(name, options.threads, with_peers))
+        table.append(row(name, results))
+        notes += remarks(name, results)
+        failures |= {
+            f"FAILED {label}: {failure}": None
+            for result in results
+            for label, failure in result.failures.items()
+        }
+    print(format_table(table))
+    print("\nBest of the processes (each one: median over interleaved blocks).")
+    print(f"NumPy {np.__version__}; {peers.blas()}; threads {options.threads}")
+    if with_peers:
+        print("; ".join(peers.versions()))
+    print("\n".join([*notes, *failures]))
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The same steps in other libraries, each as its own documentation writes them.
+
+The libraries are optional and carry no types that the whole project could rely on, so all their
+imports happen here, by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from typing import Any
+
+from benchmarks.works import Array, Side, Work
+
+
+class PyTorch:
+    """Eager ``nn.Sequential``, whose ``Linear`` keeps its weight transposed."""
+
+    def __init__(self, work: Work, parameters: Sequence[Array]) -> None:
+        self._torch = torch = import_module("torch")
+        self._loss = import_module("torch.nn.functional").mse_loss
+        modules = {"tanh": torch.nn.Tanh, "relu": torch.nn.ReLU, "sigmoid": torch.nn.Sigmoid}
+        stack: list[Any] = []
+        for i, (weight, bias) in enumerate(zip(parameters[0::2], parameters[1::2], strict=True)):
+            linear = torch.nn.Linear(*weight.shape)
+            linear.weight = torch.nn.Parameter(torch.tensor(weight.T.copy()))
+            linear.bias = torch.nn.Parameter(torch.tensor(bias))
+            is_last = i == len(parameters) // 2 - 1
+            activation = work.output if is_last else work.activation
+            stack += [linear] if activation is None else [linear, modules[activation]()]
+        self._model = torch.nn.Sequential(*stack)
+        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=work.learning_rate)
+
+    def prepare(self, array: Array) -> Any:
+        return self._torch.from_numpy(array)
+
+    def step(self, x: Any, target: Any) -> Any:
+        loss = self._loss(self._model(x), target)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return loss
+
+    def parameters(self) -> list[Array]:
+        return [p.detach().numpy().T for p in self._model.parameters()]
+
+
+class MyGrad:
+    def __init__(self, work: Work, parameters: Sequence[Array]) -> None:
+        self._mygrad = mygrad = import_module("mygrad")
+        activations = import_module("mygrad.nnet.activations")
+        self._activations = {
+            "tanh": mygrad.tanh,
+            "relu": activations.relu,
+            "sigmoid": activations.sigmoid,
+        }
+        self._work = work
+        self._parameters = [mygrad.tensor(parameter) for parameter in parameters]
+
+    def prepare(self, array: Array) -> Array:
+        return array
+
+    def step(self, x: Any, target: Array) -> Any:
+        last = len(self._parameters) - 2
+        for i in range(0, last + 2, 2):
+            x = x @ self._parameters[i] + self._parameters[i + 1]
+            activation = self._work.output if i == last else self._work.activation
+            if activation is not None:
+                x = self._activations[activation](x)
+        loss = self._mygrad.mean(self._mygrad.square(x - target))
+        loss.backward()
+        for parameter in self._parameters:
+            parameter.data -= self._work.learning_rate * parameter.grad
+        return loss
+
+    def parameters(self) -> list[Array]:
+        return [parameter.data for parameter in self._parameters]
+
+
+class Autograd:
+    def __init__(self, work: Work, parameters: Sequence[Array]) -> None:
+        anp = import_module("autograd.numpy")
+        self._activations = {
+            "tanh": anp.tanh,
+            "relu": lambda x: anp.maximum(x, 0),
+            "sigmoid": lambda x: 1 / (1 + anp.exp(-x)),
+        }
+        self._mean = anp.mean
+        self._work = work
+        self._parameters = [parameter.copy() for parameter in parameters]
+        self._loss_and_gradients = import_module("autograd").value_and_grad(self._loss)
+
+    def _loss(self, parameters: Sequence[Any], x: Any, target: Array) -> Any:
+        last = len(parameters) - 2
+        for i in range(0, last + 2, 2):
+            x = x @ parameters[i] + parameters[i + 1]
+            activation = self._work.output if i == last else self._work.activation
+            if activation is not None:
+                x = self._activations[activation](x)
+        return self._mean((x - target) ** 2)
+
+    def prepare(self, array: Array) -> Array:
+        return array
+
+    def step(self, x: Array, target: Array) -> Any:
+        loss, gradients = self._loss_and_gradients(self._parameters, x, target)
+        for parameter, gradient in zip(self._parameters, gradients, strict=True):
+            parameter -= self._work.learning_rate * gradient
+        return loss
+
+    def parameters(self) -> list[Array]:
+        return self._parameters
+
+
+PEERS: dict[str, tuple[str, Callable[[Work, Sequence[Array]], Side]]] = {
+    "PyTorch": ("torch", PyTorch),
+    "MyGrad": ("mygrad", MyGrad),
+    "autograd": ("autograd", Autograd),
+}
+
+
+def is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def micrograd_value() -> Any:
+    """The ``Value`` class of micrograd."""
+    return import_module("micrograd.engine").Value
+
+
+def versions() -> list[str]:
+    """What is installed of the libraries compared with, as "name version"."""
+    packages = [package for package, _ in PEERS.values()] + ["micrograd"]
+    return [f"{package} {version(package)}" for package in packages if is_installed(package)]
+
+
+def blas() -> str:
+    """NumPy's BLAS, its processor kernel and its threads, as far as ``threadpoolctl`` can tell."""
+    if not is_installed("threadpoolctl"):
+        return "BLAS unknown (threadpoolctl is not installed)"
+    import_module("numpy")
+    pools = import_module("threadpoolctl").threadpool_info()
+    return "; ".join(
+        f"{pool['internal_api']} {pool['version']}, kernel {pool.get('architecture')}, "
+        f"threads {pool['num_threads']}"
+        for pool in pools
+        if pool["user_api"] == "blas"
+    )

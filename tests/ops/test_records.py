@@ -1,0 +1,265 @@
+"""Properties of every record in the registry, and of records a user might declare.
+
+Nothing here names an operation: a record is tested from the moment it is registered.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinygrad_edu as te
+from tests.ops.checks import check_first_order, check_kink, check_second_order, weights
+from tests.ops.user_records import ALL, DIFFERENTIABLE, DISCRETE, ELEMENTWISE
+from tests.strategies import (
+    SEEDS,
+    Call,
+    apply,
+    arguments,
+    calls,
+    calls_on_kink,
+    fixed_cases,
+    numbers,
+)
+from tinygrad_edu.engine.operation import Operation
+
+FEW = settings(max_examples=max(5, settings.default.max_examples // 4))
+CLOSE_BY = ("round", "near")
+
+
+def named(op: Operation) -> str:
+    return op.name
+
+
+def bits(array: Any) -> tuple[Any, ...]:
+    """What two results must share to be the same: dtype, shape and every bit."""
+    solid = np.asarray(array)
+    return solid.dtype, solid.shape, solid.tobytes()
+
+
+every_record = pytest.mark.parametrize("op", ALL, ids=named)
+differentiable_records = pytest.mark.parametrize("op", DIFFERENTIABLE, ids=named)
+elementwise_records = pytest.mark.parametrize("op", ELEMENTWISE, ids=named)
+discrete_records = pytest.mark.parametrize("op", DISCRETE, ids=named)
+
+
+@differentiable_records
+@given(data=st.data())
+def test_the_gradient_is_the_slope(op: Operation, data: st.DataObject) -> None:
+    check_first_order(op, data.draw(calls(op)))
+
+
+@differentiable_records
+@given(data=st.data())
+def test_the_gradient_of_the_gradient_is_its_slope(op: Operation, data: st.DataObject) -> None:
+    check_second_order(op, data.draw(calls(op, most=2)))
+
+
+@differentiable_records
+def test_both_orders_at_every_declared_shape_and_at_0d_length_1_and_empty(op: Operation) -> None:
+    for seed, case in enumerate(fixed_cases(op)):
+        call = arguments(op, case, "near", seed)
+        check_first_order(op, call)
+        check_second_order(op, call)
+
+
+@pytest.mark.parametrize(
+    ("op", "which"),
+    [
+        pytest.param(op, which, id=f"{op.name}-{which}")
+        for op in DIFFERENTIABLE
+        for which in range(len(op.kinks))
+    ],
+)
+@given(data=st.data())
+def test_on_a_kink_the_rule_lies_between_the_slopes_beside_it(
+    op: Operation, which: int, data: st.DataObject
+) -> None:
+    check_kink(op, data.draw(calls_on_kink(op, which)))
+
+
+@differentiable_records
+@FEW
+@given(data=st.data())
+def test_float32_goes_in_and_out(op: Operation, data: st.DataObject) -> None:
+    call = data.draw(calls(op, reaches=CLOSE_BY))
+    doubles = [te.Value(a) for a in call.arrays]
+    exact = apply(op, doubles, call.options)
+    expected = te.grad(exact, doubles, gradient=weights(exact.shape))
+    kinds = data.draw(st.sampled_from((*[(k,) for k in range(len(doubles))], range(len(doubles)))))
+    inputs = [
+        te.Value(np.float32(a) if k in kinds else a) for k, a in enumerate(call.arrays)
+    ]
+    out = apply(op, inputs, call.options)
+    size = np.max(np.abs(exact.data), initial=1)
+    np.testing.assert_allclose(out.data, exact.data, rtol=1e-5, atol=1e-5 * size)
+    for value, g, want in zip(
+        inputs, te.grad(out, inputs, gradient=weights(out.shape)), expected, strict=True
+    ):
+        assert (g.dtype, g.shape) == (value.dtype, value.shape)
+        size = np.max(np.abs(want), initial=1)
+        np.testing.assert_allclose(g, want, rtol=1e-4, atol=1e-5 * size)
+
+
+@elementwise_records
+def test_a_python_number_does_not_widen_float32(op: Operation) -> None:
+    rng = np.random.default_rng(0)
+    single = [np.float32(numbers(op, i, (3,), "near", rng)) for i in range(len(op.arguments))]
+    for position, name in enumerate(op.arguments):
+        values: list[Any] = [te.Value(a) for a in single]
+        if len(values) > 1 and not (op.defaults and name not in op.defaults):
+            values[position] = single[position][0].item()
+        out = op(*values)
+        assert out.dtype == np.float32
+        out.backward(np.ones(out.shape))
+        assert all(v.grad.dtype == np.float32 for v in values if isinstance(v, te.Value))
+
+
+@elementwise_records
+@FEW
+@given(data=st.data())
+def test_an_argument_left_out_is_its_default(op: Operation, data: st.DataObject) -> None:
+    arrays = data.draw(calls(op)).arrays
+    required = [a for a, name in zip(arrays, op.arguments, strict=True) if name not in op.defaults]
+    full = [*required, *op.defaults.values()]
+    assert bits(op(*map(te.Value, required)).data) == bits(op(*full))
+    assert bits(op(*required)) == bits(op.forward(*full))
+
+
+@every_record
+@FEW
+@given(data=st.data())
+def test_arrays_and_values_give_the_same_bits_and_are_left_alone(
+    op: Operation, data: st.DataObject
+) -> None:
+    call = data.draw(calls_of_any(op))
+    before = [bits(a) for a in call.arrays]
+    plain = apply(op, call.arrays, call.options)
+    out = apply(op, [as_value(a) for a in call.arrays], call.options)
+    assert isinstance(out, te.Value)
+    assert bits(out.data) == bits(plain)
+    if out.ndim == 0:
+        assert isinstance(out.data, np.generic)
+    assert [bits(a) for a in call.arrays] == before
+
+
+@differentiable_records
+@FEW
+@given(data=st.data())
+def test_constants_change_no_gradient(op: Operation, data: st.DataObject) -> None:
+    call = data.draw(calls(op))
+    inputs = [te.Value(a) for a in call.arrays]
+    out = apply(op, inputs, call.options)
+    expected = te.grad(out, inputs, gradient=weights(out.shape))
+    out.backward(weights(out.shape))
+    for position, want in enumerate(expected):
+        assert bits(inputs[position].grad) == bits(want)
+        alone = te.Value(call.arrays[position])
+        mixed = [alone if i == position else a for i, a in enumerate(call.arrays)]
+        result = apply(op, mixed, call.options)
+        assert bits(result.data) == bits(out.data)
+        (got,) = te.grad(result, alone, gradient=weights(out.shape))
+        assert bits(got) == bits(want)
+        if np.ndim(got) == 0:
+            assert isinstance(got, np.generic)
+            assert isinstance(inputs[position].grad, np.generic)
+
+
+@pytest.mark.parametrize(
+    ("op", "function"),
+    [pytest.param(op, f, id=f"{op.name}-{f.__name__}") for op in ALL for f in op.numpy],
+)
+@FEW
+@given(data=st.data())
+def test_numpy_functions_are_the_record(op: Operation, function: Any, data: st.DataObject) -> None:
+    call = data.draw(calls_of_any(op))
+    # NumPy's names for what it requires differ between versions and ours; its order does not.
+    positional = [value for name, value in call.options.items() if name not in op.defaults]
+    keywords = {name: value for name, value in call.options.items() if name in op.defaults}
+
+    def called(arrays: list[Any]) -> Any:
+        return function(*([arrays] if op.variadic else arrays), *positional, **keywords)
+
+    values = [as_value(a) for a in call.arrays]
+    out = called(values)
+    assert isinstance(out, te.Value)
+    assert bits(out.data) == bits(apply(op, call.arrays, call.options))
+    if op.differentiable:
+        assert out.op is op
+    for position in range(len(values)):
+        mixed = called([v if i == position else v.data for i, v in enumerate(values)])
+        assert bits(mixed.data) == bits(out.data)
+    by_numpy = called(list(call.arrays))
+    assert np.result_type(by_numpy) == out.dtype
+    np.testing.assert_allclose(out.data, by_numpy, rtol=1e-14)
+
+
+@discrete_records
+@FEW
+@given(data=st.data())
+def test_discrete_results_are_untracked(op: Operation, data: st.DataObject) -> None:
+    call = data.draw(calls_of_any(op))
+    out = apply(op, [as_value(a) for a in call.arrays], call.options)
+    assert not out.requires_grad
+    assert out.op is None
+    assert out.inputs == ()
+    assert out.dtype.kind in "bi"
+
+
+@pytest.mark.parametrize(
+    ("op", "extreme"),
+    [
+        pytest.param(op, extreme, id=f"{op.name}{extreme}")
+        for op in DIFFERENTIABLE
+        for extreme in op.extremes
+    ],
+)
+def test_value_and_derivative_are_finite_at_extremes(
+    op: Operation, extreme: tuple[float, ...]
+) -> None:
+    for case in fixed_cases(op):
+        inputs = [
+            te.Value(np.full(shape, number))
+            for shape, number in zip(case.shapes, extreme, strict=True)
+        ]
+        with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+            warnings.simplefilter("error")
+            out = apply(op, inputs, case.options)
+            gradients = te.grad(out, inputs, gradient=np.ones(out.shape))
+        assert np.all(np.isfinite(out.data))
+        assert all(np.all(np.isfinite(g)) for g in gradients)
+
+
+@every_record
+def test_the_formula_takes_its_arguments(op: Operation) -> None:
+    letters = "abcdef"[: len(op.arguments)]
+    text = op.formula.format(*letters)
+    assert any(re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", text) for letter in letters), text
+    for opening, closing in ((r"\{", r"\}"), (r"\\left\b", r"\\right\b"), (r"\\begin", r"\\end")):
+        assert len(re.findall(opening, text)) == len(re.findall(closing, text)), text
+
+
+def as_value(array: Any) -> te.Value:
+    """A tracked leaf; of truth values, which no leaf holds, a mask as a comparison gives it."""
+    return te.Value(array) if array.dtype.kind == "f" else te.Value(array) > 0
+
+
+@st.composite
+def calls_of_any(draw: st.DrawFn, op: Operation) -> Call:
+    """Calls of any record; of a discrete one with truth values if it takes no other."""
+    if op.differentiable:
+        return draw(calls(op))
+    shape = draw(st.sampled_from([(), (3,), (2, 3)]))
+    rng = np.random.default_rng(draw(SEEDS))
+    arrays = [rng.integers(-1, 2, shape).astype(np.float64)[()] for _ in op.arguments]
+    try:
+        op.forward(*arrays)
+    except TypeError:
+        arrays = [a > 0 for a in arrays]
+    return Call(tuple(arrays), {})
