@@ -7,7 +7,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 # The two profiles run the same properties; `ci` gives the same verdict on every machine.
-settings.register_profile("ci", max_examples=24, deadline=None, derandomize=True, database=None)
+settings.register_profile("ci", max_examples=15, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "thorough",
     max_examples=1000,

@@ -1,6 +1,11 @@
 """tinygrad_edu: build small models, look at computation graphs, verify derivatives."""
 
-from . import activations, data, nn, ops, optim
+__version__ = "0.1.0"
+
+from importlib import import_module
+from typing import Any
+
+from . import activations, check, data, flow, nn, ops, optim
 from .activations import ACTIVATIONS
 from .engine.context import no_grad, observe, record_lines
 from .engine.derivatives import (
@@ -18,17 +23,18 @@ from .engine.value import Value
 from .ops.selection import set_at
 from .ops.shaping import array, stack
 
-__version__ = "0.1.0"
-
 __all__ = [
     "ACTIVATIONS",
     "OPERATIONS",
     "Value",
     "activations",
     "array",
+    "check",
     "data",
     "define_elementwise",
     "define_structural",
+    "draw",
+    "flow",
     "grad",
     "hessian",
     "hvp",
@@ -46,3 +52,10 @@ __all__ = [
     "value_and_grad",
     "vjp",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Drawing needs matplotlib, which takes longer to import than all the rest.
+    if name == "draw":
+        return import_module(".draw", __name__)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

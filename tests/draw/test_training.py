@@ -39,9 +39,9 @@ def sigmoid(z: Array) -> Array:
     return np.asarray(1 / (1 + np.exp(-z)))
 
 
-def step(x: Array) -> Array:
-    """Output 0.5 on the line Input 1 = 0.3."""
-    return sigmoid(10 * (x[:, 0] - 0.3))
+def slope(x: Array) -> Array:
+    """Output 0.5 on the line Input 1 + Input 2 / 2 = 0.3, unlike in every mirror image."""
+    return sigmoid(2 * (x @ [1, 0.5] - 0.3))
 
 
 def xor(x: Array) -> Array:
@@ -89,7 +89,7 @@ DECAY = 0.3 * 10.0 ** -(np.arange(10_000) / 800)
 NOISE = 0.1 * np.exp(np.random.default_rng(0).normal(size=10_000))
 SICK = np.where(np.arange(10_000) < 9000, NOISE, np.nan)
 SICK[4321], SICK[6000] = 0, 50
-LONG = "a network with a rather long name, which does not fit on one line, at $5 or $6"
+LONG = "a network with a rather long name, which does not fit on one line: $\\such$"
 
 FIGURES: Mapping[str, Callable[[str], Figure]] = {
     "losses": lambda lang: losses(
@@ -188,7 +188,7 @@ def test_losses_says_what_a_log_axis_cannot_show() -> None:
 
 @pytest.mark.parametrize("value", [0.25, 1e-12, 1e12])
 def test_a_loss_that_stays_where_it_is_has_a_labelled_axis(value: float) -> None:
-    figure = losses({"a": np.full(100, value)})
+    figure = losses({"a": np.linspace(1.0001 * value, value, 100)}, reference=(value, "b"))
     low, high = figure.axes[0].get_ylim()
     assert low < value < high
     assert high / low >= 10
@@ -220,6 +220,7 @@ def test_surfaces_are_the_articles_in_fixed_height_and_colour() -> None:
             assert axes.get_title().startswith(name)
             assert [axes.get_xlabel(), axes.get_ylabel(), axes.get_zlabel()] == labels
             assert (axes.get_xlim(), axes.get_ylim(), axes.get_zlim()) == ((-1, 1), (-1, 1), (0, 1))
+            assert not axes.patch.get_visible()  # it would cover the labels of its neighbour
             (surface,) = axes.collections
             assert (surface.norm.vmin, surface.norm.vmax) == (0, 1)
             assert surface.get_cmap().name == "plasma"
@@ -256,21 +257,21 @@ def test_the_points_stand_at_their_targets_and_no_surface_hides_them(height: flo
 
 
 def test_regions_are_the_network_with_its_boundary() -> None:
-    recorder = Recorder(step)
-    make = lambda lang: regions({"step": recorder}, POINTS, TARGETS, lang=lang)  # noqa: E731
+    recorder = Recorder(slope)
+    make = lambda lang: regions({"slope": recorder}, POINTS, TARGETS, lang=lang)  # noqa: E731
     for figure in in_each_language(make).values():
         axes, bar = figure.axes
         assert (axes.get_xlim(), axes.get_ylim()) == ((-0.5, 1.5), (-0.5, 1.5))
-        assert axes.get_title() == "step"
+        assert axes.get_title() == "slope"
         assert bar.get_ylim() == (0, 1)
         (image,) = axes.images
         assert (image.norm.vmin, image.norm.vmax) == (0, 1)
         (boundary,) = (each for each in axes.collections if isinstance(each, QuadContourSet))
         line = boundary.get_paths()[0].vertices
-        np.testing.assert_allclose(np.asarray(line)[:, 0], 0.3, atol=1e-3)
+        np.testing.assert_allclose(np.asarray(line) @ [1, 0.5], 0.3, atol=1e-3)
         pixels = painted(figure)
-        for x, y in ((-0.4, 1.4), (1.4, 1.4), (1.4, -0.4), (-0.4, -0.4)):
-            expected = mpl.colormaps["PuOr"](step(np.array([[x, y]]))[0])
+        for x, y in ((-0.4, 1.0), (1.4, 1.4), (1.4, -0.4), (-0.4, -0.4)):
+            expected = mpl.colormaps["PuOr"](slope(np.array([[x, y]]))[0])
             column, row = np.round(axes.transData.transform((x, y))).astype(int)
             np.testing.assert_allclose(pixels[row, column], expected, atol=0.02)
         for marker, point, target in zip(axes.lines, POINTS, TARGETS, strict=True):

@@ -29,7 +29,7 @@ Rule = Callable[..., Any]
 Wrong = Callable[[Rule], Rule]
 
 SEARCH = settings(
-    max_examples=60, phases=[Phase.generate], derandomize=True, database=None, deadline=None
+    max_examples=30, phases=[Phase.generate], derandomize=True, database=None, deadline=None
 )
 
 

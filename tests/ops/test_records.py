@@ -18,6 +18,7 @@ import tinygrad_edu as te
 from tests.ops.checks import check_first_order, check_kink, check_second_order, weights
 from tests.ops.user_records import ALL, DIFFERENTIABLE, DISCRETE, ELEMENTWISE
 from tests.strategies import (
+    REACHES,
     SEEDS,
     Call,
     apply,
@@ -27,7 +28,7 @@ from tests.strategies import (
     fixed_cases,
     numbers,
 )
-from tinygrad_edu.engine.operation import Operation
+from tinygrad_edu.engine.operation import Case, Elementwise, Operation
 
 FEW = settings(max_examples=max(5, settings.default.max_examples // 4))
 CLOSE_BY = ("round", "near")
@@ -85,26 +86,26 @@ def test_on_a_kink_the_rule_lies_between_the_slopes_beside_it(
 
 
 @differentiable_records
-@FEW
 @given(data=st.data())
 def test_float32_goes_in_and_out(op: Operation, data: st.DataObject) -> None:
-    call = data.draw(calls(op, reaches=CLOSE_BY))
+    # Far out a sum of structural products may cancel; of one product there is nothing to cancel.
+    reaches = REACHES if isinstance(op, Elementwise) else CLOSE_BY
+    call = data.draw(calls(op, reaches=reaches))
     doubles = [te.Value(a) for a in call.arrays]
     exact = apply(op, doubles, call.options)
     expected = te.grad(exact, doubles, gradient=weights(exact.shape))
-    kinds = data.draw(st.sampled_from((*[(k,) for k in range(len(doubles))], range(len(doubles)))))
-    inputs = [
-        te.Value(np.float32(a) if k in kinds else a) for k, a in enumerate(call.arrays)
-    ]
+    if not fits_float32(exact.data, *expected):
+        return
+    each = range(len(doubles))
+    single = data.draw(st.sampled_from([*({k} for k in each), {*each}]))
+    inputs = [te.Value(np.float32(a) if k in single else a) for k, a in enumerate(call.arrays)]
     out = apply(op, inputs, call.options)
-    size = np.max(np.abs(exact.data), initial=1)
-    np.testing.assert_allclose(out.data, exact.data, rtol=1e-5, atol=1e-5 * size)
-    for value, g, want in zip(
-        inputs, te.grad(out, inputs, gradient=weights(out.shape)), expected, strict=True
-    ):
-        assert (g.dtype, g.shape) == (value.dtype, value.shape)
+    gradients = te.grad(out, inputs, gradient=weights(out.shape))
+    for got, want in zip((out.data, *gradients), (exact.data, *expected), strict=True):
         size = np.max(np.abs(want), initial=1)
-        np.testing.assert_allclose(g, want, rtol=1e-4, atol=1e-5 * size)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-4 * size)
+    for g, value in zip(gradients, inputs, strict=True):
+        assert (g.dtype, g.shape) == (value.dtype, value.shape)
 
 
 @elementwise_records
@@ -119,6 +120,13 @@ def test_a_python_number_does_not_widen_float32(op: Operation) -> None:
         assert out.dtype == np.float32
         out.backward(np.ones(out.shape))
         assert all(v.grad.dtype == np.float32 for v in values if isinstance(v, te.Value))
+
+
+@elementwise_records
+def test_python_numbers_are_taken_as_numpy_takes_them(op: Operation) -> None:
+    rng = np.random.default_rng(0)
+    scalars = [numbers(op, i, (), "near", rng) for i in range(len(op.arguments))]
+    assert bits(op(*[s.item() for s in scalars])) == bits(op(*scalars))
 
 
 @elementwise_records
@@ -223,17 +231,26 @@ def test_discrete_results_are_untracked(op: Operation, data: st.DataObject) -> N
 def test_value_and_derivative_are_finite_at_extremes(
     op: Operation, extreme: tuple[float, ...]
 ) -> None:
-    for case in fixed_cases(op):
-        inputs = [
-            te.Value(np.full(shape, number))
-            for shape, number in zip(case.shapes, extreme, strict=True)
-        ]
+    shapes = [((),) * len(extreme), ((3,),) * len(extreme)]  # no broadcasting: sums may overflow
+    cases = [Case(s) for s in shapes] if isinstance(op, Elementwise) else fixed_cases(op)
+    for case in cases:
+        inputs = [te.Value(np.full(s, x)) for s, x in zip(case.shapes, extreme, strict=True)]
         with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
             warnings.simplefilter("error")
             out = apply(op, inputs, case.options)
             gradients = te.grad(out, inputs, gradient=np.ones(out.shape))
         assert np.all(np.isfinite(out.data))
-        assert all(np.all(np.isfinite(g)) for g in gradients)
+        for g in gradients:
+            assert np.all(np.isfinite(g))
+        if fits_float32(np.array(extreme), out.data, *gradients):
+            single = [te.Value(np.float32(value.data)) for value in inputs]
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                out = apply(op, single, case.options)
+                gradients = te.grad(out, single, gradient=np.ones(out.shape))
+            assert np.all(np.isfinite(out.data))
+            for g in gradients:
+                assert np.all(np.isfinite(g))
 
 
 @every_record
@@ -243,6 +260,12 @@ def test_the_formula_takes_its_arguments(op: Operation) -> None:
     assert any(re.search(rf"(?<![A-Za-z\\]){letter}(?![A-Za-z])", text) for letter in letters), text
     for opening, closing in ((r"\{", r"\}"), (r"\\left\b", r"\\right\b"), (r"\\begin", r"\\end")):
         assert len(re.findall(opening, text)) == len(re.findall(closing, text)), text
+
+
+def fits_float32(*arrays: Any) -> bool:
+    """Whether all numbers lie where float32 has its full precision, or are 0."""
+    sizes = np.concatenate([np.ravel(np.abs(a)) for a in arrays])
+    return bool(np.all((sizes < 1e37) & ((sizes > 1e-37) | (sizes == 0))))
 
 
 def as_value(array: Any) -> te.Value:

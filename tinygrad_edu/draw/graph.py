@@ -239,10 +239,10 @@ def dot_source(root: Node, title: str | None, say: Translate, max_nodes: int) ->
         else:
             dot.edge(ids[use.key], target, style="dashed", color=FAINT, arrowhead="empty")
     if hidden:
-        only = say("only the {} nearest to the output are drawn (max_nodes)")
-        lines = [say("{} more nodes are left out:"), only]
-        counts = [f"{left_out:,}", f"{len(items):,}"]
-        notice = [line.format(count) for line, count in zip(lines, counts, strict=True)]
+        notice = [
+            say("{} more nodes are left out:").format(f"{left_out:,}"),
+            say("only the {} nearest to the output are drawn (max_nodes)").format(len(items)),
+        ]
         dot.node("left_out", **PLAIN, **lines_label(notice), fontcolor=BACKWARD)
         for target in sorted(hidden):
             dot.edge("left_out", target, style="dotted", color=FAINT, arrowhead="none")
@@ -266,7 +266,7 @@ def nearest(root: Node, limit: int) -> tuple[dict[Key, Any], int]:
         plain -= exponent(node) is not None
         for item in node.inputs:
             if not isinstance(item, Node):
-                plain += 1
+                plain += item is not None
             elif not item.requires_grad:
                 untracked.add(item.serial)
     return chosen, len(tracked) + len(untracked) + plain - len(chosen)
@@ -371,9 +371,9 @@ def notation(node: Node) -> str:
 def symbol(node: Node) -> str:
     """The operation without its operands, such as + or tanh."""
     assert node.op is not None
-    before, *between, after = notation(node).split("{}")
-    infix = len(between) == 1 and not before and not after
-    return between[0].strip() if infix else node.op.name
+    parts = notation(node).split("{}")
+    infix = len(parts) == 3 and not parts[0] and not parts[2]
+    return parts[1].strip() if infix else node.op.name
 
 
 def operand(item: Any) -> str:
@@ -407,17 +407,17 @@ def chain_rule(use: Use, say: Translate) -> list[str]:
             local = pullback(np.ones_like(out)[()], out, *arrays, **options)
     product = np.asarray(product)[()]
     message = conform(product, item._data, node)
-    factor = quantity(local) if local is not None else ""
-    lines = [
-        f"↑ {quantity(g)}",
-        f"× {f'({factor})' if factor.startswith('−') else factor}"
-        if factor
-        else say("× local derivative of {}").format(symbol(node)),
-        f"= {quantity(product)}",
-    ]
-    if not np.ndim(g) and not np.ndim(product):
+    if product.size == message.size:
+        product = message
+    if local is None:
+        factor = say("× local derivative of {}").format(symbol(node))
+    else:
+        slope = quantity(local)
+        factor = f"× ({slope})" if slope.startswith("−") else f"× {slope}"
+    lines = [f"↑ {quantity(g)}", factor, f"= {quantity(product)}"]
+    if not np.ndim(g) and not product.ndim:
         lines = [" ".join(lines)]
-    if product.size != message.size:
+    if product is not message:
         samples = product.ndim > 1 and product.shape[1:] in (message.shape, message.shape[1:])
         phrase = "summed over {} samples" if samples else "summed over {} entries"
         count = product.size // max(message.size, 1)

@@ -110,5 +110,5 @@ chain_product = define_elementwise(
     (lambda out, g, slope: slope, lambda out, g, slope: g),
     formula=r"{0} \cdot {1}",
     domain=(REAL, REAL),
-    extremes=((0.0, float("inf")),),
+    extremes=((0.0, 1e308), (1e308, 0.0)),
 )

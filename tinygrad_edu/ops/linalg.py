@@ -84,7 +84,8 @@ def rows_first(b: Any) -> Any:
     if b.ndim <= 2:
         return b
     axes = (b.ndim - 2, *range(b.ndim - 2), b.ndim - 1)
-    return np.reshape(np.transpose(b, axes), (b.shape[-2], math.prod(b.shape) // b.shape[-2]))
+    columns = math.prod(b.shape[:-2]) * b.shape[-1]
+    return np.reshape(np.transpose(b, axes), (b.shape[-2], columns))
 
 
 def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
@@ -111,7 +112,7 @@ def dot_right(g: Any, out: Any, a: Any, b: Any) -> Any:
 
 dot = define_structural(
     "dot",
-    np.dot,
+    lambda a, b: np.dot(a, b),
     (dot_left, dot_right),
     formula=r"{0} \cdot {1}",
     numpy=(np.dot,),

@@ -1,0 +1,69 @@
+"""What a command says: plain lines in a pipe, a progress bar and tables on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any, TextIO
+
+
+class Terminal:
+    """Prints lines and keeps them, so that they can be saved as a transcript.
+
+    Uses rich where it is installed and the stream is a terminal; `NO_COLOR` is respected.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self.stream = sys.stdout if stream is None else stream
+        self.lines: list[str] = []
+        self.console: Any = None
+        if self.stream.isatty() and find_spec("rich"):
+            from rich.console import Console
+
+            self.console = Console(file=self.stream, highlight=False)
+
+    def say(self, line: str = "") -> None:
+        """Print one line."""
+        self.lines.append(line)
+        if self.console is not None:
+            self.console.print(line, markup=False, soft_wrap=True)
+        else:
+            print(line, file=self.stream, flush=True)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table, its columns aligned to the right."""
+        widths = [
+            max(len(row[position]) for row in (columns, *rows)) for position in range(len(columns))
+        ]
+        plain = [
+            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (columns, *rows)
+        ]
+        if self.console is None:
+            for line in plain:
+                self.say(line)
+            return
+        from rich.table import Table
+
+        table = Table(*columns, box=None, header_style="bold")
+        for column in table.columns:
+            column.justify = "right"
+        for row in rows:
+            table.add_row(*row)
+        self.lines.extend(plain)
+        self.console.print(table)
+
+    @contextmanager
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar on a terminal, nothing in a pipe; call what it yields with the steps done."""
+        if self.console is None:
+            yield lambda done: None
+            return
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        parts = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        with Progress(*parts, console=self.console, transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda done: bar.update(task, completed=done)
