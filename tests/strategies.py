@@ -81,8 +81,9 @@ def numbers(
 ) -> Any:
     """Random numbers from every smooth piece of an argument's domain alike.
 
-    `round` gives multiples of 1/4, and often −1, 0 and 1, where many a rule has its special case.
-    All of them are float32 numbers, and so the same in both precisions.
+    `round` gives multiples of 1/4, and often −1, 0 and 1, where many a rule has its special case;
+    `wide` often gives the ends, where a forward may overflow on its way. All of them are float32
+    numbers, and so the same in both precisions.
     """
     margin = room(op, position)
     pieces = np.array(
@@ -97,7 +98,18 @@ def numbers(
         units = rng.integers(-1, 2, shape)
         special = (rng.random(shape) < 0.3) & (low <= units) & (units <= high)
         drawn = np.where(special, units, np.clip(np.round(4 * drawn) / 4, low, high))
+    elif reach == "wide":
+        drawn = np.where(rng.random(shape) < 0.3, np.where(rng.random(shape) < 0.5, low, high), drawn)
     return drawn.astype(np.float32).astype(np.float64)[()]
+
+
+def along(op: Operation, position: int) -> Any:
+    """Float32 numbers all along the axis of an argument, dense enough to meet each of its turns."""
+    margin = room(op, position)
+    pieces = itertools.pairwise(cuts(op, position))
+    ends = (window(left + margin, right - margin, "wide") for left, right in pieces)
+    points = np.concatenate([np.linspace(low, high, 401) for low, high in ends])
+    return points.astype(np.float32).astype(np.float64)
 
 
 def window(low: float, high: float, reach: str) -> tuple[float, float]:

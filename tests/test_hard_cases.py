@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as te
-from tinygrad_edu import Value
 from tinygrad_edu.errors import NotTrackedError, ShapeError
+
+# NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
+Value: Any = te.Value
 
 INF, NAN = math.inf, math.nan
 W3, W4 = np.array([1.0, -2.0, 3.0]), np.array([1.0, 2.0, 3.0, 4.0])
@@ -37,7 +39,7 @@ class Gradient:
 
 @dataclass(frozen=True)
 class Kink:
-    """No derivative exists: `ours` is the documented choice, between the one-sided `left`, `right`."""
+    """No derivative exists: `ours`, our choice, lies between the one-sided `left` and `right`."""
 
     f: Callable[..., Any]
     inputs: tuple[Any, ...]
@@ -80,6 +82,10 @@ def repeated(step: Callable[[Any, Any], Any], times: int) -> Callable[[Any], Any
         return y
 
     return f
+
+
+def diamond(c: Any, d: Any) -> Any:
+    return (c + d) + (c * d)
 
 
 def logsumexp(x: Any) -> Any:
@@ -129,7 +135,7 @@ GRAPH = {
     "a node twice in a sum": Gradient(lambda a: a + a, (3.0,), (2.0,), 0),
     "a node twice in a product": Gradient(lambda a: a * a, (3.0,), (6.0,), 0),
     "a diamond": Gradient(
-        lambda a, b: (a + b) + (a * b) + (a + b) * (a * b), (2.0, 3.0), (25.0, 19.0), 0
+        lambda a, b: diamond(a + b, a * b), (2.0, 3.0), (1 + 3 + 3 * 5 + 6, 1 + 2 + 2 * 5 + 6), 0
     ),
     "100,000 additions in a row": Gradient(
         repeated(lambda y, x: y + x, 100_000), (1.0,), (100_001.0,), 0
@@ -163,9 +169,7 @@ POWERS = {
         ([3.0, 12.0],),
         0,
     ),
-    "a quotient of huge numbers": Gradient(
-        lambda a, b: a / b, (1e200, 1e200), (1e-200, -1e-200)
-    ),
+    "a quotient of huge numbers": Gradient(lambda a, b: a / b, (1e200, 1e200), (1e-200, -1e-200)),
     "a huge square": Gradient(lambda x: x**2, (1e154,), (2e154,)),
 }
 # Corners and ties: between the one-sided derivatives; ties share; at its bounds clip passes 1.
@@ -191,6 +195,13 @@ KINKS = {
         ([[5.0, 5.0], [0.0, 1.0]],),
     ),
     "hard swish at −3": Kink(lambda x: act.hard_swish(x), (-3.0,), (0.0,), (-0.5,), (0.0,)),
+    "selu at 0, by where": Kink(
+        lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+        (0.0,),
+        (1.0507009873554805 * 1.6732632423543772,),
+        (1.0507009873554805,),
+        (1.0507009873554805 * 1.6732632423543772,),
+    ),
     "leaky relu at 0": Kink(lambda x: act.leaky_relu(x), (0.0,), (0.01,), (1.0,), (0.01,)),
 }
 SMOOTH_CHOICES = {
@@ -244,9 +255,7 @@ SATURATED = {
     "logsumexp of very negative numbers": Gradient(
         logsumexp, ([-1e4, -1e4 - 1.0],), ([1 - ONE_E, ONE_E],)
     ),
-    "logsumexp with a masked entry": Gradient(
-        logsumexp, ([-INF, 0.0, 0.0],), ([0.0, 0.5, 0.5],)
-    ),
+    "logsumexp with a masked entry": Gradient(logsumexp, ([-INF, 0.0, 0.0],), ([0.0, 0.5, 0.5],)),
     "softmax that overflows": Gradient(
         lambda x: np.sum(act.softmax(x) * W3), ([1000.0, 0.0, -1000.0],), ([0, 0, 0],), 0, 1e-300
     ),
@@ -257,7 +266,7 @@ SATURATED = {
         lambda x: logsumexp(x) - x[1], ([1e4, 0.0],), ([1.0, -1.0],)
     ),
     "the tail of a log-softmax": Gradient(
-        lambda x: x[1] - logsumexp(x), ([0.0, 50.0],), ([-TAIL_50 / (1 + TAIL_50), 0.0],), 16, 2e-22
+        lambda x: 50.0 - logsumexp(te.stack([x, 50.0])), (0.0,), (-TAIL_50 / (1 + TAIL_50),)
     ),
     "cross-entropy of a logit of 1000": Gradient(bce_with_logits, (1000.0,), (0.75,)),
     "cross-entropy of a logit of −1000": Gradient(bce_with_logits, (-1000.0,), (-0.25,)),
@@ -301,7 +310,9 @@ REDUCTIONS = {
         0,
     ),
     "shares of a row": Gradient(
-        lambda x: np.sum(x / np.sum(x, axis=-1, keepdims=True) * np.array([[1.0, 2.0], [3.0, 5.0]])),
+        lambda x: np.sum(
+            x / np.sum(x, axis=-1, keepdims=True) * np.array([[1.0, 2.0], [3.0, 5.0]])
+        ),
         ([[1.0, 3.0], [2.0, 6.0]],),
         ([[-0.1875, 0.0625], [-0.1875, 0.0625]],),
     ),
@@ -313,6 +324,18 @@ REDUCTIONS = {
         ([1.0, 2.0, 4.0],),
         ([-4 / 3, -1 / 3, 5 / 3],),
         32,
+    ),
+    "a product with two zeros": Gradient(
+        lambda x: x[0] * x[1] * x[2], ([0.0, 0.0, 3.0],), ([0.0, 0.0, 0.0],), 0
+    ),
+    "running products through a zero": Gradient(
+        lambda x: x[0] + x[0] * x[1] + x[0] * x[1] * x[2] + x[0] * x[1] * x[2] * x[3],
+        ([2.0, 0.0, 3.0, 4.0],),
+        ([1.0, 2 + 2 * 3 + 2 * 3 * 4, 0.0, 0.0],),
+        0,
+    ),
+    "running sums": Gradient(
+        lambda x: np.sum((np.tril(np.ones((4, 4))) @ x) * W4), (W4,), ([10.0, 9.0, 7.0, 4.0],), 0
     ),
     "a sum of nothing": Gradient(lambda x: np.sum(x * x), (np.zeros(0),), (np.zeros(0),), 0),
 }
@@ -368,6 +391,9 @@ SHAPES = {
         0,
     ),
     "one entry by two indices": Gradient(lambda x: x[1] * x[-1], ([1.0, 3.0],), ([0.0, 6.0],), 0),
+    "sorted": Gradient(
+        lambda x: np.sum(x[np.argsort(x.data)] * W3), ([3.0, 1.0, 2.0],), ([3.0, 1.0, -2.0],), 0
+    ),
     "concatenate twice the same": Gradient(
         lambda x: np.sum(np.concatenate([x, x]) * W4), ([1.0, 2.0],), ([4.0, 6.0],), 0
     ),
@@ -405,10 +431,22 @@ LINEAR = {
         4,
     ),
     "X Xᵀ with unequal weights": Gradient(
-        lambda x: np.sum((x @ np.transpose(x)) * SQUARE), (SQUARE,), ((SQUARE + SQUARE.T) @ SQUARE,), 0
+        lambda x: np.sum((x @ np.transpose(x)) * SQUARE),
+        (SQUARE,),
+        ((SQUARE + SQUARE.T) @ SQUARE,),
+        0,
     ),
     "X X": Gradient(
         lambda x: np.sum((x @ x) * SQUARE), (SQUARE,), (SQUARE @ SQUARE.T + SQUARE.T @ SQUARE,), 0
+    ),
+    "column sums times a diagonal's sum": Gradient(
+        lambda x, w: np.sum(np.sum(x * w[np.arange(3), np.arange(3)][:, None], axis=0)),
+        (np.arange(6.0).reshape(3, 2), np.arange(9.0).reshape(3, 3)),
+        (np.outer([0.0, 4.0, 8.0], [1.0, 1.0]), np.diag([1.0, 5.0, 9.0])),
+        0,
+    ),
+    "an entry that meets two": Gradient(
+        lambda x, y: np.sum(x * y), ([2.0, 3.0], [4.0]), ([4.0, 4.0], [5.0]), 0
     ),
     "a weighted diagonal": Gradient(
         lambda x: np.sum(x[np.arange(2), np.arange(2)] * np.array([3.0, 5.0])),
@@ -423,28 +461,23 @@ DTYPES = {
         lambda x: np.sum(x * np.array([1, 2, 3]) + 1), ([0.5] * 3,), ([1.0, 2.0, 3.0],), 0
     ),
     "a float32 leaf and float64 constants": Gradient(
-        lambda x: np.sum(x * np.array([0.1, 0.2])), (np.float32([1, 2]),), ([0.1, 0.2],), 2
+        lambda x: np.sum(x * np.array([0.1, 0.2])),
+        (np.array([1, 2], np.float32),),
+        ([0.1, 0.2],),
+        2,
     ),
     "a float32 mean": Gradient(
-        lambda x: np.mean(x * x), (np.float32([1, 2, 3]),), ([2 / 3, 4 / 3, 2.0],), 2
+        lambda x: np.mean(x * x), (np.array([1, 2, 3], np.float32),), ([2 / 3, 4 / 3, 2.0],), 2
     ),
     "leaves of both": Gradient(
         lambda x, y: np.sum(x * y),
-        (np.float32([1.5, 2.5]), [3.0, 4.0]),
+        (np.array([1.5, 2.5], np.float32), [3.0, 4.0]),
         ([3.0, 4.0], [1.5, 2.5]),
         2,
     ),
 }
 GRADIENTS: dict[str, Gradient] = (
-    GRAPH
-    | POWERS
-    | SMOOTH_CHOICES
-    | BRANCHES
-    | SATURATED
-    | REDUCTIONS
-    | SHAPES
-    | LINEAR
-    | DTYPES
+    GRAPH | POWERS | SMOOTH_CHOICES | BRANCHES | SATURATED | REDUCTIONS | SHAPES | LINEAR | DTYPES
 )
 # Higher orders. tanh⁽ⁿ⁾ = p_n(tanh) with p_{n+1} = p_n′ (1 − t²), evaluated by mpmath at 60 digits,
 # as are (xˣ)⁽ⁿ⁾ and softplus‴; the others by hand.
@@ -493,10 +526,11 @@ def test_gradients(case: Gradient) -> None:
             assert leaf.grad.dtype == leaf.dtype
 
 
-@pytest.mark.parametrize("case", GRADIENTS.values(), ids=GRADIENTS.keys())
+SHALLOW = {name: case for name, case in GRADIENTS.items() if name != "100,000 additions in a row"}
+
+
+@pytest.mark.parametrize("case", SHALLOW.values(), ids=SHALLOW.keys())
 def test_gradients_recorded_for_higher_orders_are_the_same(case: Gradient) -> None:
-    if case is GRADIENTS["100,000 additions in a row"]:
-        pytest.skip("its depth is tried above")
     leaves = [Value(x) for x in case.inputs]
     for slope, exact in zip(
         te.grad(case.f(*leaves), leaves, create_graph=True), case.exact, strict=True

@@ -38,6 +38,8 @@ def sigmoid_forward(x: Any) -> Any:
 
 def sigmoid_slope_forward(s: Any, x: Any) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
+    if s.shape != x.shape:
+        s, x = np.broadcast_arrays(s, x)
     slope = s * (1 - s)
     if s.size and not s.item(s.argmax()) < 0.999:
         tail = np.exp(-np.abs(x))

@@ -30,8 +30,9 @@ class SGD:
             raise OperandError(f"lr must be positive, not {lr}")
         if not 0 <= momentum < 1:
             raise OperandError(f"momentum must be at least 0 and below 1, not {momentum}")
-        self.lr = lr
-        self.momentum = momentum
+        # Python numbers are weak: a float32 parameter stays float32.
+        self.lr = float(lr)
+        self.momentum = float(momentum)
         self.velocities: list[Any] = [None] * len(self.params)
 
     def zero_grad(self) -> None:

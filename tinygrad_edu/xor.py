@@ -314,9 +314,10 @@ def sample_graph(settings: Settings, text: Mapping[str, str]) -> Graph:
     layer = neuron(settings.seed).layers[0]
     (weights, bias) = (layer.weight.data[:, 0], layer.bias.data[0])  # type: ignore[union-attr]
     w1, w2 = (Value(w, name=f"w{i}") for i, w in enumerate(weights, 1))
-    x1, x2 = (Value(1.0, name=f"x{i}", requires_grad=False) for i in (1, 2))
+    x1 = Value(1.0, name="x1", requires_grad=False)
+    x2 = Value(0.0, name="x2", requires_grad=False)
     b = Value(bias, name="b")
-    y = Value(0.0, name="y", requires_grad=False)
+    y = Value(1.0, name="y", requires_grad=False)
     loss = (sigmoid(w1 * x1 + w2 * x2 + b) - y) ** 2
     loss.name = "loss"
     loss.backward()

@@ -14,8 +14,10 @@ import pytest
 
 import tinygrad_edu as te
 from tests.finite_differences import contracted, jacobian
-from tinygrad_edu import Value
 from tinygrad_edu.errors import InPlaceError
+
+# NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
+Value: Any = te.Value
 
 # ---- plain NumPy, as printed ----
 

@@ -10,7 +10,9 @@ import pytest
 
 import tinygrad_edu as te
 from tests.finite_differences import contracted, jacobian
-from tinygrad_edu import Value
+
+# NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
+Value: Any = te.Value
 
 rng = np.random.default_rng(7)
 X = rng.uniform(0.2, 1.5, (2, 3))
@@ -42,7 +44,9 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     ),
     "dtype and out by position": lambda x, y: np.sum(x, 0, None, None) + np.mean(y, 0, None),
     "reshape": lambda x, y: np.reshape(x, (3, 2)) @ np.reshape(y, -1).reshape((2, 3)),
-    "transpose": lambda x, y: np.transpose(x) + y.T + np.swapaxes(x, 0, 1) + np.transpose(y, (1, 0)),
+    "transpose": lambda x, y: (
+        np.transpose(x) + y.T + np.swapaxes(x, 0, 1) + np.transpose(y, (1, 0))
+    ),
     "axes": lambda x, y: np.squeeze(np.expand_dims(x, 1)) + np.squeeze(y[:, None], axis=1),
     "broadcast_to": lambda x, y: np.broadcast_to(x, (4, 2, 3)) * y,
     "join": lambda x, y: np.concatenate([x, y], axis=1) @ np.concatenate((x, y), axis=-1).T,
@@ -149,7 +153,7 @@ def test_apply_along_axis(axis: int, line: Callable[[Any], Any]) -> None:
     array = rng.normal(size=(2, 3))
     x = Value(array)
     plain = np.apply_along_axis(line, axis, array)
-    result = np.apply_along_axis(line, axis, x)
+    result: Any = np.apply_along_axis(line, axis, x)
     assert result.shape == plain.shape
     assert result.data == pytest.approx(plain)
     result.backward(np.ones(plain.shape))
@@ -264,7 +268,7 @@ class TestBuildingArrays:
 
 def test_methods_are_the_functions() -> None:
     x = Value(X)
-    for one, other in (
+    pairs: list[tuple[Any, Any]] = [
         (x.exp(), np.exp(x)),
         (x.log(), np.log(x)),
         (x.log1p(), np.log1p(x)),
@@ -302,7 +306,8 @@ def test_methods_are_the_functions() -> None:
         (x.silu(), te.activations.swish(x)),
         (x.mish(), te.activations.mish(x)),
         (x.softmax(axis=0), te.activations.softmax(x, axis=0)),
-    ):
+    ]
+    for one, other in pairs:
         assert one.op is other.op
         assert one.data.tolist() == other.data.tolist()
 

@@ -120,9 +120,11 @@ class Operation:
                     return record(self, *self.bind(args, kwargs))
                 return record(self, args)
         if self.variadic:
-            if any(isinstance(item, Node) for item in args[0]):
-                return record(self, *self.bind(args, kwargs))
-            return self.forward(*args[0], *args[1:], **kwargs)
+            arrays, *others = args
+            arrays = tuple(arrays)
+            if any(isinstance(item, Node) for item in arrays):
+                return record(self, *self.bind((arrays, *others), kwargs))
+            return self.forward(*arrays, *others, **kwargs)
         if kwargs and any(isinstance(item, Node) for item in kwargs.values()):
             return record(self, *self.bind(args, kwargs))
         return self.forward(*args, **kwargs)
@@ -200,6 +202,8 @@ class Elementwise(Operation):
                 f"operation {self.name!r} has {count} arguments and {len(self.partials)} partials; "
                 "give one per argument (0 where it has no derivative)"
             )
+        for rule in self.partials:
+            check_parameters(self.name, rule, 1 + count, "(out, *arguments)")
         super().__post_init__()
 
 
@@ -225,6 +229,9 @@ class Structural(Operation):
             raise IncompleteRecordError(
                 f"operation {self.name!r} needs one pullback per array argument"
             )
+        count = len(self.pullbacks)
+        for rule in () if self.variadic else self.pullbacks:
+            check_parameters(self.name, rule, 2 + count, "(g, out, *arguments, **options)")
         if not self.cases:
             raise IncompleteRecordError(
                 f"operation {self.name!r} has no cases: list the shapes and options to test"
@@ -262,6 +269,19 @@ def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
     }
 
 
+def check_parameters(name: str, rule: Rule, count: int, wanted: str) -> None:
+    """Refuse a rule that cannot be called with `count` arguments by position."""
+    if not callable(rule) or isinstance(rule, Operation | np.ufunc):
+        return
+    parameters = inspect.signature(rule).parameters.values()
+    by_position = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(by_position) < count and not any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        raise IncompleteRecordError(
+            f"a rule of operation {name!r} takes {len(by_position)} arguments; it is called with "
+            f"{count}: {wanted}"
+        )
+
+
 def plain(option: Any) -> Any:
     """An option as the graph keeps it: nobody can change it afterwards."""
     if isinstance(option, Node):
@@ -271,7 +291,7 @@ def plain(option: Any) -> Any:
         option.setflags(False)
         return option
     if isinstance(option, list | tuple):
-        return tuple(plain(part) for part in option)
+        return type(option)(plain(part) for part in option)
     return int(option) if isinstance(option, np.integer) else option
 
 
@@ -387,6 +407,6 @@ def define_discrete(
 
 def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:
     """`item` as a tuple, whether one thing or a sequence of them is given."""
-    if isinstance(item, tuple | list) and not (item and is_one(item)):
-        return tuple(item)
+    if item is None or isinstance(item, tuple | list) and not (item and is_one(item)):
+        return tuple(item or ())
     return (item,)

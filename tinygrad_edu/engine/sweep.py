@@ -6,9 +6,10 @@ plain NumPy on arrays; with `create_graph` the same rules are given nodes and re
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import lru_cache, partial
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -73,21 +74,21 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             g.setflags(False)
         yield node, g
         if create_graph:
+            times: Callable[[Any, Any], Any] = OPERATIONS["chain_product"]
             out: Any = node
             arguments: Any = node.inputs
         else:
+            times = chain
             out = node._data
             arguments = node.arrays
         if op.elementwise:
             for item, rule in zip(node.inputs, op.partials):
                 if not isinstance(item, Node) or not item.requires_grad:
                     continue
-                if rule.__class__ is int:
-                    message = g if rule == 1 else -g if rule == -1 else g * rule
-                elif create_graph:
-                    message = OPERATIONS["chain_product"](g, rule(out, *arguments))
+                if rule.__class__ is int or rule.__class__ is float:
+                    message = g if rule == 1 else -g if rule == -1 else times(g, rule)
                 else:
-                    message = chain(g, rule(out, *arguments))
+                    message = times(g, rule(out, *arguments))
                 like = item._data
                 if message.__class__ is not like.__class__ or (
                     message.__class__ is ndarray
@@ -105,6 +106,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                 if not isinstance(item, Node) or not item.requires_grad:
                     continue
                 message = rule(g, out, *arguments, **options)
+                if message.__class__ is ndarray and getrefcount(message) > 2:
+                    message = message[...]  # the rule keeps it: a view, so that leaves copy it
                 like = item._data
                 if message.__class__ is not like.__class__ or (
                     message.__class__ is ndarray

@@ -100,6 +100,8 @@ cosh = define_elementwise(
 
 def sech_squared_forward(y: Any, x: Any) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
+    if y.shape != x.shape:
+        y, x = np.broadcast_arrays(y, x)
     slope = 1 - y * y
     # argmin finds the least entry, or a NaN, in half the time of min.
     if slope.size and not slope.item(slope.argmin()) >= 1e-3:

@@ -89,7 +89,7 @@ def rows_first(b: Any) -> Any:
 
 
 def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
-    if not a.ndim or not b.ndim:
+    if not np.ndim(a) or not np.ndim(b):
         return g * b
     if b.ndim == 1:
         return g[..., None] * b
@@ -98,7 +98,7 @@ def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
 
 
 def dot_right(g: Any, out: Any, a: Any, b: Any) -> Any:
-    if not a.ndim or not b.ndim:
+    if not np.ndim(a) or not np.ndim(b):
         return g * a
     rows = math.prod(a.shape[:-1])
     left = np.reshape(a, (rows, a.shape[-1])).T

@@ -87,7 +87,7 @@ FUNCTIONS[np.clip] = clip_as_numpy
 def scatter_forward(g: Any, shape: tuple[int, ...], index: Any) -> Any:
     out = np.zeros(shape, g.dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
+    if any(isinstance(part, np.ndarray | list) and np.asarray(part).dtype != bool for part in parts):
         np.add.at(out, index, g)
     else:
         out[index] = g
