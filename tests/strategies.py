@@ -99,16 +99,20 @@ def numbers(
         special = (rng.random(shape) < 0.3) & (low <= units) & (units <= high)
         drawn = np.where(special, units, np.clip(np.round(4 * drawn) / 4, low, high))
     elif reach == "wide":
-        drawn = np.where(rng.random(shape) < 0.3, np.where(rng.random(shape) < 0.5, low, high), drawn)
+        drawn = np.where(
+            rng.random(shape) < 0.3, np.where(rng.random(shape) < 0.5, low, high), drawn
+        )
     return drawn.astype(np.float32).astype(np.float64)[()]
 
 
 def along(op: Operation, position: int) -> Any:
     """Float32 numbers all along the axis of an argument, dense enough to meet each of its turns."""
     margin = room(op, position)
-    pieces = itertools.pairwise(cuts(op, position))
-    ends = (window(left + margin, right - margin, "wide") for left, right in pieces)
-    points = np.concatenate([np.linspace(low, high, 401) for low, high in ends])
+    pieces = [
+        (left + margin, right - margin) for left, right in itertools.pairwise(cuts(op, position))
+    ]
+    ends = [window(*piece, reach) for piece in pieces for reach in ("near", "wide")]
+    points = np.concatenate([np.linspace(low, high, 201) for low, high in ends])
     return points.astype(np.float32).astype(np.float64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -379,3 +380,16 @@ def test_the_derivative_that_bore_an_infinity_is_named() -> None:
     assert "x**0.5  # the culprit" in str(caught.value)
     with te.trace_nonfinite():
         np.sum(np.sqrt(Value([4.0]))).backward()
+
+
+def test_tracing_pins_no_graph() -> None:
+    """A whole training run may be traced: what it left behind is freed before the block ends."""
+    graphs = []
+    with te.trace_nonfinite():
+        for _ in range(5):
+            x = Value([1.0, 2.0])
+            h = x * 2
+            graphs.append(weakref.ref(h))
+            np.sum(h * h).backward()
+            del h
+        assert sum(graph() is not None for graph in graphs) <= 1

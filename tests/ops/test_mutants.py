@@ -127,9 +127,7 @@ def alike(claims: Claims, op: Operation, mutant: Operation, call: Call) -> bool:
         for mistake, position, wrong in mutants(op)
     ],
 )
-def test_a_wrong_rule_is_rejected(
-    op: Operation, mistake: str, position: int, wrong: Wrong
-) -> None:
+def test_a_wrong_rule_is_rejected(op: Operation, mistake: str, position: int, wrong: Wrong) -> None:
     """A mutant may live only if its gradients are right: 1.01 · 0, or a swap in a symmetric rule."""
     mutant = changed(op, position, wrong)
     claims, check, most = (

@@ -65,21 +65,26 @@ with restored():
         lambda *vectors, power=1: sum(
             np.reshape(v, (-1,) + (1,) * i) ** power for i, v in enumerate(reversed(vectors))
         ),
-        lambda g, out, *vectors, position, power=1: np.reshape(
-            np.sum(
-                g,
-                axis=tuple(a for a in range(len(vectors)) if a != position),
-            ),
-            vectors[position].shape,
-        )
-        * (power * vectors[position] ** (power - 1)),
+        lambda g, out, *vectors, position, power=1: (
+            np.reshape(
+                np.sum(
+                    g,
+                    axis=tuple(a for a in range(len(vectors)) if a != position),
+                ),
+                vectors[position].shape,
+            )
+            * (power * vectors[position] ** (power - 1))
+        ),
         formula=r"{0} \oplus \ldots",
         cases=((((2,), (3,)), {"power": 2}), (((2,), (3,), (2,)), {"power": 3})),
         variadic=True,
     )
     DECLARED = {name: op for name, op in te.OPERATIONS.items() if name not in ours}
     DISPATCHED = [
-        (table, {function: found for function, found in table.items() if found in DECLARED.values()})
+        (
+            table,
+            {function: found for function, found in table.items() if found in DECLARED.values()},
+        )
         for table in TABLES
     ]
 

@@ -98,10 +98,15 @@ cosh = define_elementwise(
 )
 
 
+def aligned(y: Any, x: Any) -> Any:
+    """`y` as broadcasting with `x` shapes it; a NumPy number where both are Python's."""
+    return y + np.zeros(np.shape(x), np.result_type(y, x))
+
+
 def sech_squared_forward(y: Any, x: Any) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
-    if y.shape != x.shape:
-        y, x = np.broadcast_arrays(y, x)
+    if getattr(y, "shape", None) != getattr(x, "shape", ()):
+        y = aligned(y, x)
     slope = 1 - y * y
     # argmin finds the least entry, or a NaN, in half the time of min.
     if slope.size and not slope.item(slope.argmin()) >= 1e-3:
