@@ -111,8 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in options.only:
         results: list[Result] = []
         for i in range(options.repeats):
-            print(f"{name}: process {i + 1} of {options.repeats}", file=sys.stderr, flush=True)
             results.append(run_process(name, options.threads, with_peers))
+            found = ", ".join(f"{side} {r:.2f}" for side, r in results[-1].ratios.items())
+            print(f"{name}, process {i + 1} of {options.repeats}: {found}", file=sys.stderr)
         table.append(row(name, results))
         notes += remarks(name, results)
         failures |= {

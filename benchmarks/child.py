@@ -13,9 +13,9 @@ from benchmarks.ours import TinygradEdu
 from benchmarks.works import WORKS, Array, Side, Work, initial_parameters, make_batches
 
 OURS = "tinygrad_edu"
-STEP_BLOCKS = 25
+STEP_BLOCKS = 15
 STEP_BLOCK_SECONDS = 0.03
-DEMO_BLOCKS = 5
+DEMO_BLOCKS = 3
 DEMO_SIZES = (2, 16, 16, 1)
 COMMAND_PAIRS = 3
 

@@ -1,42 +1,33 @@
 """What ``tinygrad-edu xor`` does, its training by hand in NumPy: ``-m benchmarks.xor_by_hand OUT``.
 
-The same gradient check, the same two networks, the same 10,000 epochs, every gradient's size in
-every epoch, and the same pictures by the package's own drawing functions.
+The same gradient check, the same two networks from the same start, the same 10,000 epochs, the
+hidden network's gradients measured in every epoch, the same tables, and the same pictures by the
+package's own drawing functions.
 """
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import tinygrad_edu as te
 from benchmarks.hand_written import xor_gradients
 from benchmarks.works import XOR_EPOCHS
-from tinygrad_edu.draw import graph, training
+from tinygrad_edu.draw import gradient_magnitudes, losses, regions, surfaces
+from tinygrad_edu.errors import RenderingError
+from tinygrad_edu.xor import Settings, batch_graph, sample_graph
+from tinygrad_edu.xor_texts import TEXTS
 
 Array = NDArray[np.float64]
+Network = Callable[[Array], Array]
 
 X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float64)
 TARGET = np.array([[0], [1], [1], [0]], dtype=np.float64)
 RATE = 0.1
-
-
-@dataclass
-class Run:
-    """A trained network, its losses, and per layer the rms of its gradients, by epoch."""
-
-    network: Callable[[Array], Array]
-    losses: list[float]
-    deltas: dict[str, list[float]]
-    weight_gradients: dict[str, list[float]]
 
 
 def sigmoid(x: Array) -> Array:
@@ -47,10 +38,11 @@ def rms(array: Array) -> float:
     return math.sqrt(np.vdot(array, array) / array.size)
 
 
-def train_neuron(rng: np.random.Generator) -> Run:
-    """The article's single sigmoid neuron."""
-    w, b = rng.standard_normal((2, 1)), rng.standard_normal(1)
-    run = Run(lambda x: sigmoid(x @ w + b)[:, 0], [], {"neuron": []}, {"neuron": []})
+def train_neuron() -> tuple[Network, list[float]]:
+    """The article's single sigmoid neuron, and its losses."""
+    rng = np.random.default_rng(0)
+    w, b = rng.standard_normal((2, 1)), np.array([rng.standard_normal()])
+    losses: list[float] = []
     for epoch in range(XOR_EPOCHS):
         output = sigmoid(X @ w + b)
         error = output - TARGET
@@ -58,25 +50,20 @@ def train_neuron(rng: np.random.Generator) -> Run:
         delta = error * output
         delta *= 1 - output
         delta *= 2 / error.size
-        dw = X.T @ delta
-        run.losses.append(loss)
-        run.deltas["neuron"].append(rms(delta))
-        run.weight_gradients["neuron"].append(rms(dw))
-        w -= RATE * dw
+        w -= RATE * (X.T @ delta)
         b -= RATE * delta.sum(axis=0)
+        losses.append(loss)
         if epoch % 1000 == 0:
             print(f"Epoch {epoch}, Loss: {loss:.4f}")
-    return run
+    return lambda x: sigmoid(x @ w + b)[:, 0], losses
 
 
-def train_hidden(w1: Array, b1: Array, w2: Array, b2: Array) -> Run:
-    """Eight tanh units before the sigmoid."""
-    run = Run(
-        lambda x: sigmoid(np.tanh(x @ w1 + b1) @ w2 + b2)[:, 0],
-        [],
-        {"hidden": [], "output": []},
-        {"hidden": [], "output": []},
-    )
+def train_hidden(
+    w1: Array, b1: Array, w2: Array, b2: Array
+) -> tuple[Network, list[float], list[tuple[float, ...]]]:
+    """Eight tanh units before the sigmoid, their losses, and each epoch's sizes of gradients."""
+    losses: list[float] = []
+    sizes: list[tuple[float, ...]] = []
     for epoch in range(XOR_EPOCHS):
         hidden = np.tanh(X @ w1 + b1)
         output = sigmoid(hidden @ w2 + b2)
@@ -88,18 +75,15 @@ def train_hidden(w1: Array, b1: Array, w2: Array, b2: Array) -> Run:
         delta1 = delta2 @ w2.T
         delta1 *= 1 - hidden * hidden
         dw1, dw2 = X.T @ delta1, hidden.T @ delta2
-        run.losses.append(loss)
-        run.deltas["hidden"].append(rms(delta1))
-        run.deltas["output"].append(rms(delta2))
-        run.weight_gradients["hidden"].append(rms(dw1))
-        run.weight_gradients["output"].append(rms(dw2))
+        losses.append(loss)
+        sizes.append((rms(delta1), rms(delta2), rms(dw1), rms(dw2)))
         w1 -= RATE * dw1
         b1 -= RATE * delta1.sum(axis=0)
         w2 -= RATE * dw2
         b2 -= RATE * delta2.sum(axis=0)
         if epoch % 1000 == 0:
             print(f"Epoch {epoch}, Loss: {loss:.4f}")
-    return run
+    return lambda x: sigmoid(np.tanh(x @ w1 + b1) @ w2 + b2)[:, 0], losses, sizes
 
 
 def check_gradients(parameters: list[Array]) -> float:
@@ -110,51 +94,39 @@ def check_gradients(parameters: list[Array]) -> float:
     for parameter, gradient in zip(parameters, gradients, strict=True):
         for index in np.ndindex(parameter.shape):
             kept = parameter[index]
-            losses = []
+            around = []
             for moved in (kept + step, kept - step):
                 parameter[index] = moved
-                losses.append(xor_gradients(parameters, X, TARGET)[0])
+                around.append(xor_gradients(parameters, X, TARGET)[0])
             parameter[index] = kept
-            difference = (losses[0] - losses[1]) / (2 * step)
+            difference = (around[0] - around[1]) / (2 * step)
             worst = max(worst, float(abs(difference - gradient[index])))
     return worst
 
 
-def write_gradients(path: Path, runs: dict[str, Run]) -> None:
-    with path.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(["network", "epoch", "layer", "rms_delta", "rms_weight_gradient"])
-        for name, run in runs.items():
-            for layer, deltas in run.deltas.items():
-                sizes = zip(deltas, run.weight_gradients[layer], strict=True)
-                table.writerows((name, epoch, layer, *both) for epoch, both in enumerate(sizes))
-
-
-def neuron_graph(rng: np.random.Generator, x: Array, target: Array) -> te.Value:
-    """The loss of one neuron, differentiated: only the package can draw its graph."""
-    w, b = te.Value(rng.standard_normal((2, 1)), "w"), te.Value(rng.standard_normal(1), "b")
-    loss = te.nn.losses.mse(te.activations.sigmoid(x @ w + b), target)
-    loss.backward()
-    return loss
-
-
-def draw(out: Path, runs: dict[str, Run], rng: np.random.Generator) -> None:
-    networks = {name: run.network for name, run in runs.items()}
-    hidden = runs["8 tanh units"].deltas
-    figures: Iterable[tuple[str, Any]] = (
-        ("losses", training.losses({name: run.losses for name, run in runs.items()})),
-        ("surfaces", training.surfaces(networks, X, TARGET[:, 0])),
-        ("regions", training.regions(networks, X, TARGET[:, 0])),
-        ("gradients", training.gradient_magnitudes(np.arange(XOR_EPOCHS), hidden)),
-    )
-    for name, figure in figures:
-        figure.savefig(out / f"{name}.png", dpi=150)
-    for name, rows in (("graph", slice(1, 2)), ("graph_batch", slice(None))):
-        picture = graph.graph(neuron_graph(rng, X[rows], TARGET[rows]))
-        picture.save(out / f"{name}.dot")
+def draw(
+    out: Path,
+    networks: dict[str, Network],
+    curves: dict[str, list[float]],
+    sizes: list[tuple[float, ...]],
+) -> None:
+    first, last, *_ = zip(*sizes, strict=True)
+    by_layer = {"layers.0": first, "layers.1": last}
+    figures = {
+        "loss": losses(curves, reference=(0.25, "always 0.5")),
+        "surfaces": surfaces(networks, X, TARGET[:, 0]),
+        "regions": regions(networks, X, TARGET[:, 0]),
+        "gradients": gradient_magnitudes(range(XOR_EPOCHS), by_layer),
+    }
+    for name, figure in figures.items():
+        figure.savefig(out / f"{name}.png", dpi=200)
+    text = TEXTS["en"]
+    for name, make in (("graph", sample_graph), ("graph_batch", batch_graph)):
+        graph = make(Settings(), text)
+        graph.save(out / f"{name}.dot")
         try:
-            picture.save(out / f"{name}.svg")
-        except te.errors.RenderingError:
+            graph.save(out / f"{name}.svg")
+        except RenderingError:
             print("no renderer for graphs is installed")
 
 
@@ -162,21 +134,24 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(0)
     parameters = [
-        rng.normal(0, math.sqrt(2 / 10), (2, 8)),
+        rng.standard_normal((2, 8)) * math.sqrt(2 / 10),
         np.zeros(8),
-        rng.normal(0, math.sqrt(2 / 9), (8, 1)),
+        rng.standard_normal((8, 1)) * math.sqrt(2 / 9),
         np.zeros(1),
     ]
     print(f"worst error of 33 gradients: {check_gradients(parameters):.1e}")
-    runs = {"one neuron": train_neuron(rng), "8 tanh units": train_hidden(*parameters)}
-    for name, run in runs.items():
+    neuron, neuron_losses = train_neuron()
+    network, network_losses, sizes = train_hidden(*parameters)
+    networks = {"one neuron": neuron, "8 tanh units": network}
+    curves = {"one neuron": neuron_losses, "8 tanh units": network_losses}
+    for name, answer in networks.items():
         print(f"== {name}: prediction after learning ==")
-        for x, predicted, target in zip(X, run.network(X), TARGET[:, 0], strict=True):
+        for x, predicted, target in zip(X, answer(X), TARGET[:, 0], strict=True):
             print(f"Input: {x}, Predicted: {predicted:.4f}, Target: {target:.0f}")
-    write_gradients(out / "gradients.csv", runs)
-    draw(out, runs, rng)
-    if not (runs["8 tanh units"].losses[-1] < 1e-3 < 0.2 < runs["one neuron"].losses[-1]):
-        sys.exit("the training by hand went wrong")
+    np.savetxt(out / "gradients.csv", np.c_[range(XOR_EPOCHS), sizes], "%.9e", ",")
+    both = np.transpose([range(XOR_EPOCHS), neuron_losses, network_losses])
+    np.savetxt(out / "losses.csv", both, "%.9e", ",", header="epoch,neuron,hidden", comments="")
+    draw(out, networks, curves, sizes)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ def jacobian(
     before, after = arrays[:position], arrays[position + 1 :]
     columns = []
     for index in np.ndindex(moved.shape):
-        home = moved[index]
+        home = float(moved[index])
 
         def along(x: float, index: tuple[int, ...] = index) -> Any:
             moved[index] = x

@@ -70,10 +70,13 @@ def step(op: Operation, position: int) -> float:
 
 
 def distances(op: Operation, call: Call) -> Iterator[Any]:
-    """How far each entry is from each kink of the record."""
+    """How far each entry is from each kink of the record; 1 is far enough."""
     for kink in op.kinks:
-        where = kink(*call.arrays, **call.options) if callable(kink) else call.arrays[0] - kink
-        yield np.abs(where)
+        if callable(kink):
+            yield np.abs(kink(*call.arrays, **call.options)) / SHARED_ROOM
+        else:
+            # float32 may have rounded some of the room away.
+            yield np.abs(call.arrays[0] - kink) / (0.99 * room(op, 0))
 
 
 def numbers(
@@ -134,10 +137,7 @@ def arguments(op: Operation, case: Case, reach: str, seed: int) -> Call:
             tuple(numbers(op, i, shape, reach, rng) for i, shape in enumerate(case.shapes)),
             case.options,
         )
-        if all(
-            np.all(distance >= (SHARED_ROOM if callable(kink) else room(op, 0)))
-            for kink, distance in zip(op.kinks, distances(op, call), strict=True)
-        ):
+        if all(np.all(distance >= 1) for distance in distances(op, call)):
             return call
     raise AssertionError(f"no numbers for {op.name} {case} keep away from its kinks")
 
@@ -173,7 +173,7 @@ def forward_allows(op: Operation, case: Case) -> bool:
 
 
 def elementwise_cases(op: Operation) -> list[Case]:
-    """Broadcasting that must never be left to chance: 0-d, length 1 and empty, in every argument."""
+    """Broadcasting that is not left to chance: 0-d, length 1 and empty, in every argument."""
     patterns: tuple[tuple[tuple[int, ...], ...], ...] = (
         ((),),
         ((1,), (2, 3)),
@@ -240,9 +240,9 @@ def calls_on_kink(draw: st.DrawFn, op: Operation, which: int) -> Call:
             arrays[0] = np.where(rng.integers(2, size=arrays[0].shape) == 1, kink, arrays[0])[()]
         call = Call(tuple(arrays), case.options)
         if all(
-            np.any(distance == 0) and np.all((distance == 0) | (distance >= SHARED_ROOM))
+            np.any(distance == 0) and np.all((distance == 0) | (distance >= 1))
             if number == which
-            else np.all(distance >= SHARED_ROOM)
+            else np.all(distance >= 1)
             for number, distance in enumerate(distances(op, call))
         ):
             return call

@@ -9,13 +9,16 @@ import math
 import re
 import shutil
 import stat
+from base64 import b64decode
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from fontTools.ttLib import TTFont
 from PIL import Image
 
 import tinygrad_edu as te
@@ -414,6 +417,12 @@ def texts(svg: str) -> list[str]:
     return ["".join(text.itertext()).strip("\u00a0 ") for text in found]
 
 
+def tags(svg: str) -> list[str]:
+    """The elements of a drawing, without the font that Japanese text brings along."""
+    names = [element.tag.rpartition("}")[2] for element in ElementTree.fromstring(svg).iter()]
+    return [name for name in names if name != "style"]
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_name_is_shown_and_injects_nothing(name: str, renderer: str) -> None:
     def drawn(name: str) -> Graph:
@@ -427,8 +436,7 @@ def test_a_hostile_name_is_shown_and_injects_nothing(name: str, renderer: str) -
     shown = texts(hostile.svg)
     assert len(shown) == len(texts(harmless.svg))
     assert {name, f"{name} = 2"} <= set(shown)
-    tags = [element.tag for element in ElementTree.fromstring(hostile.svg).iter()]
-    assert tags == [element.tag for element in ElementTree.fromstring(harmless.svg).iter()]
+    assert tags(hostile.svg) == tags(harmless.svg)
     plain, sly = Drawing(harmless.source), Drawing(hostile.source)
     assert plain.edges == sly.edges
     assert plain.kinds == sly.kinds
@@ -627,3 +635,16 @@ def test_a_graph_older_than_its_leaf_is_refused() -> None:
     w.data = 5.0
     with pytest.raises(StaleGraphError, match="'w'"):
         graph(y)
+
+
+def test_japanese_text_brings_its_characters_along() -> None:
+    y = te.Value(1.0, "重み") * 2.0
+    japanese, english = graph(y).svg, graph(te.Value(1.0, "w") * 2.0).svg
+    assert "@font-face" not in english
+    style = next(
+        e.text or "" for e in ElementTree.fromstring(japanese).iter() if e.tag.endswith("style")
+    )
+    font = TTFont(BytesIO(b64decode(style.partition("base64,")[2].partition(")")[0])))
+    assert {ord("重"), ord("み")} <= set(font.getBestCmap())
+    assert len(font.getBestCmap()) < 20  # and no others
+    font.close()

@@ -112,7 +112,7 @@ def without_pictures(text: str) -> str:
 def test_the_page_loads_nothing_and_runs_nothing(lang: str) -> None:
     text = page(report_with("text"), lang)
     assert "http" not in without_pictures(text)
-    assert "url(" not in text
+    assert text.count("url(") == text.count("url(data:font/woff;base64,")
     assert "@import" not in text
     parsed = Page(text)
     assert not parsed.all("script", "link", "iframe", "object", "embed", "base", "svg", "a")

@@ -306,3 +306,20 @@ class TestZeroTimesInfinity:
         x = Value([1e200, -1e250, 0.0])
         np.sum(x * x * 0.5).backward()
         assert x.grad.tolist() == [1e200, -1e250, 0.0]
+
+
+def test_backward_passes_warn_of_nothing() -> None:
+    """An infinite or undefined slope is told by its value: NumPy's warnings are for forwards."""
+    with np.errstate(all="ignore"):
+        x, z = Value([0.0, -1.0, 4.0]), Value([0.0, 1e-320])
+        y: Any = np.sum(np.where(x > 0, np.sqrt(x), x)) + np.sum(np.log(z)) + np.sum(z**-2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        y.backward()
+        te.grad(y, [x, z])
+        te.grad(y, [x, z], create_graph=True)
+        te.hessian(np.sqrt)(0.0)
+        te.jvp(np.sqrt, (0.0,), (1.0,))
+        te.vjp(np.sqrt, 0.0)[1](1.0)
+    assert np.isfinite(x.grad).all()
+    assert not np.isfinite(z.grad).any()

@@ -26,7 +26,9 @@ from tests.strategies import Call, calls, calls_on_kink
 from tinygrad_edu.engine.operation import Elementwise, Operation, Structural
 
 Rule = Callable[..., Any]
-Wrong = Callable[[Rule], Rule]
+# A mistake takes a rule to a wrong one; both are called as rule(first, arguments, options), with
+# `first` all that comes before the arguments: (out,) or (g, out).
+Mistake = Callable[[Rule], Rule]
 
 SEARCH = settings(
     max_examples=30, phases=[Phase.generate], derandomize=True, database=None, deadline=None
@@ -39,45 +41,43 @@ def rules(op: Operation) -> tuple[Any, ...]:
     return op.partials if isinstance(op, Elementwise) else op.pullbacks
 
 
-def changed(op: Operation, position: int, wrong: Wrong) -> Operation:
-    """The record with one rule made wrong; the registry never sees it.
+def changed(op: Operation, position: int, mistake: Mistake) -> Operation:
+    """The record with one rule made wrong; the registry never sees it."""
+    before = 1 if isinstance(op, Elementwise) else 2
+    right = rules(op)[position]
 
-    `wrong` gets and gives rules of the form `rule(g_and_out, arguments, options)`, `g_and_out`
-    being all that comes before the arguments.
-    """
-    declared = rules(op)
-    rule = declared[position]
-    ahead = 1 if isinstance(op, Elementwise) else 2
+    def unpacked(first: tuple[Any, ...], arguments: tuple[Any, ...], options: Any) -> Any:
+        return right(*first, *arguments, **options) if callable(right) else right
 
-    def right(first: tuple[Any, ...], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
-        return rule(*first, *arguments, **options) if callable(rule) else rule
+    wrong = mistake(unpacked)
 
-    mutated = wrong(right)
+    def rule(*everything: Any, **options: Any) -> Any:
+        return wrong(everything[:before], everything[before:], options)
 
-    def taken(*everything: Any, **options: Any) -> Any:
-        return mutated(everything[:ahead], everything[ahead:], options)
-
-    new = (*declared[:position], taken, *declared[position + 1 :])
-    return replace(op, **{"partials" if ahead == 1 else "pullbacks": new})
+    new = (*rules(op)[:position], rule, *rules(op)[position + 1 :])
+    if isinstance(op, Elementwise):
+        return replace(op, partials=new)
+    assert isinstance(op, Structural)
+    return replace(op, pullbacks=new)
 
 
-def after(change: Callable[[Any], Any]) -> Wrong:
+def after(change: Callable[[Any], Any]) -> Mistake:
     """A rule whose result is changed."""
     return lambda rule: lambda first, arguments, options: change(rule(first, arguments, options))
 
 
-def swapped(left: int) -> Wrong:
+def swapped(left: int) -> Mistake:
     """A rule that takes two neighbouring arguments for one another."""
 
-    def wrong(rule: Rule) -> Rule:
-        def taken(first: Any, arguments: tuple[Any, ...], options: Any) -> Any:
+    def mistake(rule: Rule) -> Rule:
+        def wrong(first: Any, arguments: tuple[Any, ...], options: Any) -> Any:
             turned = list(arguments)
             turned[left : left + 2] = turned[left : left + 2][::-1]
             return rule(first, tuple(turned), options)
 
-        return taken
+        return wrong
 
-    return wrong
+    return mistake
 
 
 def frozen(rule: Rule) -> Rule:
@@ -91,7 +91,7 @@ def frozen(rule: Rule) -> Rule:
     )
 
 
-def mutants(op: Operation) -> Iterator[tuple[str, int, Wrong]]:
+def mutants(op: Operation) -> Iterator[tuple[str, int, Mistake]]:
     """The name of each mistake, the rule it is made in, and the mistake."""
     for position in range(len(rules(op))):
         yield "scaled", position, after(lambda g: g * 1.01)
@@ -120,19 +120,21 @@ def alike(claims: Claims, op: Operation, mutant: Operation, call: Call) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("op", "mistake", "position", "wrong"),
+    ("op", "name", "position", "mistake"),
     [
-        pytest.param(op, mistake, position, wrong, id=f"{op.name}-{position}-{mistake}")
+        pytest.param(op, name, position, mistake, id=f"{op.name}-{position}-{name}")
         for op in DIFFERENTIABLE
-        for mistake, position, wrong in mutants(op)
+        for name, position, mistake in mutants(op)
     ],
 )
-def test_a_wrong_rule_is_rejected(op: Operation, mistake: str, position: int, wrong: Wrong) -> None:
-    """A mutant may live only if its gradients are right: 1.01 · 0, or a swap in a symmetric rule."""
-    mutant = changed(op, position, wrong)
+def test_a_wrong_rule_is_rejected(
+    op: Operation, name: str, position: int, mistake: Mistake
+) -> None:
+    """A mutant may live only if its gradients are right, as 1.01 · 0 and a swap in a · b are."""
+    mutant = changed(op, position, mistake)
     claims, check, most = (
         (second_order, check_second_order, 2)
-        if mistake == "frozen"
+        if name == "frozen"
         else (first_order, check_first_order, 3)
     )
     differs = False
@@ -151,7 +153,7 @@ def test_a_wrong_rule_is_rejected(op: Operation, mistake: str, position: int, wr
         find(calls(op, most=most), rejected, settings=SEARCH)
     except NoSuchExample:
         assert not differs, "no check tells this rule from the right one"
-        assert mistake != "shifted", "a shifted rule must differ somewhere"
+        assert name != "shifted", "a shifted rule must differ somewhere"
 
 
 @pytest.mark.parametrize(

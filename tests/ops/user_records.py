@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_edu as te
-from tinygrad_edu.engine.operation import FUNCTIONS, UFUNCS, Elementwise, Operation
+from tinygrad_edu.engine.operation import FUNCTIONS, REAL, UFUNCS, Elementwise, Operation
 
 TABLES: tuple[dict[Any, Any], ...] = (te.OPERATIONS, UFUNCS, FUNCTIONS)
 
@@ -36,7 +36,7 @@ with restored():
             lambda out, a, b: b / np.where(out == 0, 1.0, out),
         ),
         formula=r"\sqrt{{{0}^2 + {1}^2}}",
-        domain=(te.engine.operation.REAL,) * 2,
+        domain=(REAL, REAL),
         kinks=(lambda a, b: np.abs(a) + np.abs(b),),
         numpy=(np.hypot,),
         extremes=((3e200, 4e200), (3e-200, 4e-200), (0.0, 0.0)),

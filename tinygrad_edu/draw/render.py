@@ -10,10 +10,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ..errors import RenderingError
+from .style import EMBEDDED, font_face
 
 PURE = "graphviz-pure"
 # Every system has a font with the widths of Arial, for which the renderers lay out.
-FAMILIES = "Arial, Helvetica, 'Liberation Sans', Arimo, sans-serif"
+FAMILIES = f"Arial, Helvetica, 'Liberation Sans', Arimo, '{EMBEDDED}', sans-serif"
 ELEMENTS = {"svg", "g", "polygon", "polyline", "path", "ellipse", "text"}
 ATTRIBUTES = {
     *("width", "height", "viewBox", "transform", "x", "y", "cx", "cy", "rx", "ry", "points", "d"),
@@ -75,9 +76,9 @@ def is_wide(character: str) -> bool:
 
 
 def cleaned(svg: bytes, label: str, lang: str) -> str:
-    """A renderer's SVG as one element that holds shapes and text only, no address and no style.
+    """A renderer's SVG as one element that holds shapes and text only, and no address.
 
-    `label` is what a screen reader says.
+    `label` is what a screen reader says. Japanese text brings its characters along.
     """
 
     def copy(element: ElementTree.Element) -> ElementTree.Element:
@@ -90,4 +91,9 @@ def cleaned(svg: bytes, label: str, lang: str) -> str:
     root = copy(ElementTree.fromstring(svg))
     root.attrib.update({"xmlns": "http://www.w3.org/2000/svg", "lang": lang, "role": "img"})
     root.attrib.update({"aria-label": label, "font-family": FAMILIES})
+    font = font_face("".join(root.itertext()))
+    if font:
+        style = ElementTree.Element("style")
+        style.text = font
+        root.insert(0, style)
     return ElementTree.tostring(root, encoding="unicode")

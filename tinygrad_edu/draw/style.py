@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unicodedata
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
+from io import BytesIO
 from pathlib import Path
 
 from tinygrad_edu.errors import UnknownNameError
 
 LANGUAGES = ("en", "ja")
+EMBEDDED = "embedded Japanese"
 
 # Installed families that hold kana and kanji, the best-made first: Linux, macOS, Windows.
 JAPANESE_FAMILIES = (
@@ -123,6 +127,34 @@ def figure_context(lang: str = "en") -> Iterator[None]:
     family = [_japanese_family(), "DejaVu Sans"] if lang == "ja" else ["DejaVu Sans"]
     with matplotlib.rc_context({"font.family": family}):
         yield
+
+
+def font_face(text: str) -> str:
+    """CSS that brings along the Japanese characters of `text`, as the family EMBEDDED.
+
+    So a page or an SVG file shows them on machines without such a font. Empty where the text has
+    none, or where this machine has no Japanese font either.
+    """
+    characters = {c for c in text if unicodedata.east_asian_width(c) in "WF"}
+    if not characters:
+        return ""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+    from matplotlib.font_manager import findfont
+
+    try:
+        path = findfont(_japanese_family())
+    except ImportError:
+        return ""
+    buffer = BytesIO()
+    subsetter = Subsetter(Options(layout_features=[]))
+    subsetter.populate(unicodes=[ord(c) for c in characters])
+    with TTFont(path) as font:
+        subsetter.subset(font)
+        font.flavor = "woff"
+        font.save(buffer)
+    data = b64encode(buffer.getvalue()).decode()
+    return f'@font-face{{font-family:"{EMBEDDED}";src:url(data:font/woff;base64,{data})}}'
 
 
 def _japanese_family() -> str:

@@ -35,7 +35,7 @@ def grad(
 
 
 def grad(y: Any, xs: Any = None, gradient: Any = None, create_graph: bool = False) -> Any:
-    """∂y/∂x for each x of `xs`, as a tuple in their order; or, of a function, its gradient function.
+    """∂y/∂x for each x of `xs`, a tuple in their order; or, of a function, its gradient function.
 
     `gradient` is the incoming gradient of y's shape, optional for a single number. Zeros stand
     where y does not depend on x. With `create_graph` the results are Values that can be

@@ -11,6 +11,7 @@ import numpy as np
 from ..engine.operation import (
     FUNCTIONS,
     REAL,
+    Structural,
     define_discrete,
     define_elementwise,
     define_structural,
@@ -85,9 +86,11 @@ FUNCTIONS[np.clip] = clip_as_numpy
 
 
 def scatter_forward(g: Any, shape: tuple[int, ...], index: Any) -> Any:
+    """Zeros of `shape` with `g` added at `index`, repeated entries adding up."""
     out = np.zeros(shape, g.dtype)
     parts = index if isinstance(index, tuple) else (index,)
-    if any(isinstance(part, np.ndarray | list) and np.asarray(part).dtype != bool for part in parts):
+    arrays = [np.asarray(part) for part in parts if isinstance(part, np.ndarray | list)]
+    if any(array.dtype != bool for array in arrays):
         np.add.at(out, index, g)
     else:
         out[index] = g
@@ -113,7 +116,7 @@ getitem = define_structural(
     formula=r"{{{0}}}_{{i}}",
     cases=[(((3, 2),), {"index": index}) for index in INDICES],
 )
-scatter = define_structural(
+scatter: Structural = define_structural(
     "scatter",
     scatter_forward,
     lambda g, out, a, shape, index: g[index],
@@ -135,12 +138,13 @@ def last_writers(shape: tuple[int, ...], index: Any) -> Any:
 
 
 def set_at_forward(a: Any, values: Any, index: Any) -> Any:
+    """A copy of `a` with `values` at `index`."""
     out = np.array(a, dtype=np.result_type(a, values))
     out[index] = values
     return out
 
 
-write = define_structural(
+write: Structural = define_structural(
     "set_at",
     set_at_forward,
     (

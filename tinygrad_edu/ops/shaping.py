@@ -67,9 +67,7 @@ astype = define_structural(
 )
 
 
-def piece(
-    g: Any, out: Any, *arrays: Any, position: int, axis: int | None = 0
-) -> Any:
+def piece(g: Any, out: Any, *arrays: Any, position: int, axis: int | None = 0) -> Any:
     """The part of a concatenation's gradient that belongs to one of its arrays."""
     mine = arrays[position]
     if axis is None:
@@ -96,9 +94,7 @@ concatenate = define_structural(
 stack = define_structural(
     "stack",
     lambda *arrays, axis=0: np.stack(arrays, axis=axis),
-    lambda g, out, *arrays, position, axis=0: g[
-        (*(slice(None),) * (axis % out.ndim), position)
-    ],
+    lambda g, out, *arrays, position, axis=0: g[(*(slice(None),) * (axis % out.ndim), position)],
     formula=r"\left[{0}, \ldots\right]",
     numpy=(np.stack,),
     variadic=True,
@@ -130,12 +126,8 @@ def apply_along_axis(
     return np.transpose(np.reshape(results, lead + shape), back)
 
 
-def read_only_attributes() -> None:
-    """NumPy's questions about an array, answered without recording anything."""
-    FUNCTIONS[np.shape] = lambda a: a.shape
-    FUNCTIONS[np.ndim] = lambda a: a.ndim
-    FUNCTIONS[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]
-    FUNCTIONS[np.apply_along_axis] = apply_along_axis
-
-
-read_only_attributes()
+# NumPy's questions about an array are answered without recording anything.
+FUNCTIONS[np.shape] = lambda a: a.shape
+FUNCTIONS[np.ndim] = lambda a: a.ndim
+FUNCTIONS[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]
+FUNCTIONS[np.apply_along_axis] = apply_along_axis
