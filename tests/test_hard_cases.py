@@ -557,10 +557,7 @@ def test_higher_orders(case: Order) -> None:
 
 
 def test_where_the_root_of_a_sum_of_squares_has_no_slope() -> None:
-    """The norm of 0 and the deviation of equal numbers: 0 is a subgradient, NaN an honest "none".
-
-    The engine multiplies ∞ by a slope of 0, of which it cannot know that nothing was selected.
-    """
+    """Norm of 0, deviation of equal numbers: 0 is a subgradient, NaN an honest "none"."""
     for f, x in (
         (lambda x: np.sqrt(np.sum(x * x)), [0.0, 0.0]),
         (lambda x: np.sqrt(np.mean((x - np.mean(x)) ** 2)), [2.0, 2.0]),

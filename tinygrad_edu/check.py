@@ -6,6 +6,8 @@ how far it may be off, from rounding and from the distance between neighbouring 
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,8 +21,10 @@ from .nn.module import Module
 
 Verdict = Literal["agrees", "corner", "wrong"]
 
-STEPS = 8
+STEPS = (8, 24)
+HEARD = 8  # of the steps added last, those whose bends are taken for rounding
 EPSILON = float(np.finfo(np.float64).eps)
+TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -83,86 +87,118 @@ class Report:
 def model(network: Module, loss: Callable[[Any, Any], Value], x: Any, y: Any) -> Report:
     """Check ∂loss(network(x), y)/∂p for every entry of every parameter p, in float64.
 
-    Raises `ShapeError` if the network has no parameters.
+    The parameters are as before afterwards, without gradients. Raises `ShapeError` if the network
+    has no parameters.
     """
     parameters = dict(network.named_parameters())
     if not parameters:
         raise ShapeError("this model has no parameters to check")
-    network.zero_grad()
-    loss(network(x), y).backward()
+    kept = [parameter.data for parameter in parameters.values()]
     entries = []
-    for name, parameter in parameters.items():
-        data, gradient = parameter.data, parameter.grad
-        for index in np.ndindex(np.shape(data)):
+    try:
+        network.zero_grad()
+        for parameter in parameters.values():
+            parameter.rebind(parameter.data.astype(np.float64))
+        loss(network(x), y).backward()
+        for name, parameter in parameters.items():
+            data, gradient = parameter.data, parameter.grad
+            for index in np.ndindex(np.shape(data)):
 
-            def moved(
-                shift: float, parameter: Value = parameter, index: tuple[int, ...] = index
-            ) -> float:
-                trial = np.array(data)
-                trial[index] += shift
-                parameter.rebind(trial)
-                with no_grad():
-                    return float(loss(network(x), y).data)
+                def moved(
+                    shift: float, parameter: Value = parameter, index: tuple[int, ...] = index
+                ) -> float:
+                    trial = np.array(data)
+                    trial[index] += shift
+                    parameter.rebind(trial)
+                    with no_grad():
+                        return float(loss(network(x), y).data)
 
-            label = f"{name}{list(index)}" if index else name
-            rule = 0.0 if gradient is None else float(np.asarray(gradient)[index])
-            entries.append(judged(label, rule, moved, max(abs(float(np.asarray(data)[index])), 0.1)))
-        parameter.rebind(data)
-    network.zero_grad()
+                label = f"{name}{list(index)}" if index else name
+                rule = 0.0 if gradient is None else float(np.asarray(gradient)[index])
+                scale = max(abs(float(np.asarray(data)[index])), 0.1)
+                entries.append(judged(label, rule, moved, scale))
+            parameter.rebind(data)
+    finally:
+        for parameter, data in zip(parameters.values(), kept, strict=True):
+            parameter.rebind(data)
+        network.zero_grad()
     return Report(tuple(entries))
 
 
 def judged(name: str, gradient: float, f: Callable[[float], float], scale: float) -> Entry:
     """The verdict on `gradient`, claimed to be df/dx at 0, for an x that varies over `scale`.
 
+    Other verdicts than "agrees" are given only after much smaller steps: a corner of f near 0
+    looks like one at 0 to larger ones, and spoils the differences more than their bar knows.
+    """
+    centre = f(0.0)
+    unit = 2.0 ** math.floor(math.log2(scale) - 3)  # x + a power of 2 is hardly ever rounded
+    sides: list[tuple[float, float]] = []
+    for steps in STEPS:
+        sides += [(f(unit / 2**k), f(-unit / 2**k)) for k in range(len(sides), steps)]
+        entry = compared(name, gradient, centre, sides, unit)
+        if entry.verdict == "agrees":
+            break
+    return entry
+
+
+def compared(
+    name: str, gradient: float, centre: float, sides: list[tuple[float, float]], unit: float
+) -> Entry:
+    """The verdict from the values of f at 0 and at ±`unit` halved again and again.
+
     A corner shows in the difference of the one-sided slopes: it tends to zero with the step
     where f is smooth, and to a constant at a corner.
     """
-    centre = f(0.0)
-    steps = [0.125 * scale / 2**k for k in range(STEPS)]
-    sides = [(f(h), f(-h)) for h in steps]
+    steps = [unit / 2**k for k in range(len(sides))]
+    right = [(ahead - centre) / h for h, (ahead, _) in zip(steps, sides, strict=True)]
+    left = [(centre - behind) / h for h, (_, behind) in zip(steps, sides, strict=True)]
     central = [(ahead - behind) / (2 * h) for h, (ahead, behind) in zip(steps, sides, strict=True)]
-    jumps = [
-        ((ahead - centre) - (centre - behind)) / h
+    bends = [(ahead - centre) - (centre - behind) for ahead, behind in sides]
+    # At the smallest steps nothing but rounding is left of a bend, once a corner's share is gone.
+    heard = [abs(a - 2 * b) for a, b in itertools.pairwise(bends[STEPS[0] + HEARD :])]
+    rounding = [
+        max(8 * EPSILON * max(abs(centre), abs(ahead), abs(behind)), *heard, TINY) / h
         for h, (ahead, behind) in zip(steps, sides, strict=True)
     ]
-    size = max(abs(centre), *(abs(value) for side in sides for value in side))
-    rounding = [8 * EPSILON * size / h for h in steps]
-    # The error of central differences has odd powers of the step too where f″ or f′ jumps.
-    slope, bar = min(
-        (extrapolated(central, rounding, powers) for powers in ((2, 4, 6, 8), (1, 2, 3, 4))),
-        key=lambda estimate: estimate[1],
-    )
+    slope, bar = extrapolated(central, rounding, (2, 4, 6, 8))
+    jumps = [bend / h for h, bend in zip(steps, bends, strict=True)]
     jump, jump_bar = extrapolated(jumps, rounding, (1, 3, 5, 7))
     if abs(jump) > 10 * jump_bar and abs(jump) > 1e-6 * abs(slope):
         slopes = (slope - jump / 2, slope + jump / 2)
         bar += jump_bar
         inside = min(slopes) - bar <= gradient <= max(slopes) + bar
         return Entry(name, gradient, slopes, bar, "corner" if inside else "wrong")
-    verdict: Verdict = "agrees" if abs(gradient - slope) <= bar else "wrong"
-    return Entry(name, gradient, (slope, slope), bar, verdict)
+    # A corner on one side of 0, of f or of f′, leaves the other side smooth.
+    one_sided = [extrapolated(side, rounding, (1, 2, 3, 4)) for side in (left, right)]
+    for limit, reach in [(slope, bar), *one_sided]:
+        if reach < math.inf and abs(gradient - limit) <= reach:
+            return Entry(name, gradient, (limit, limit), reach, "agrees")
+    return Entry(name, gradient, (slope, slope), bar, "wrong")
 
 
 def extrapolated(
     differences: list[float], rounding: list[float], powers: tuple[int, ...]
 ) -> tuple[float, float]:
-    """The limit of `differences` at steps halved each time, and its bar.
+    """The limit of `differences` at steps halved each time, and its bar; ∞ where there is none.
 
-    `powers` are those of the step in their error; each column of the table removes one.
+    `powers` are those of the step in their error; each column of the table removes one. A limit
+    that differences at smaller steps contradict is passed over.
     """
-    best, narrowest = differences[-1], float("inf")
+    spread = [math.inf, *(abs(b - a) for a, b in itertools.pairwise(differences))]
+    reach = [2 * each + noise for each, noise in zip(spread, rounding, strict=True)]
+    best, narrowest = differences[-1], math.inf
     column, noise = differences, rounding
-    for power in powers:
+    for removed, power in enumerate(powers, 1):
         factor = 2.0**power
-        finer = [
-            b + (b - a) / (factor - 1) for a, b in zip(column, column[1:], strict=False)
-        ]
-        noise = [
-            (factor * b + a) / (factor - 1) for a, b in zip(noise, noise[1:], strict=False)
-        ]
+        finer = [b + (b - a) / (factor - 1) for a, b in itertools.pairwise(column)]
+        noise = [(factor * b + a) / (factor - 1) for a, b in itertools.pairwise(noise)]
         for k in range(1, len(finer)):
             bar = 2 * abs(finer[k] - finer[k - 1]) + noise[k]
-            if bar < narrowest:
+            if bar < narrowest and all(
+                abs(finer[k] - differences[j]) <= bar + reach[j]
+                for j in range(k + removed, len(differences))
+            ):
                 best, narrowest = finer[k], bar
         column = finer
     return best, narrowest

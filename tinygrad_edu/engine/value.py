@@ -75,7 +75,7 @@ class Value(Node):
     def rebind(self, data: Any) -> None:
         """Give a leaf new data without copying, and stamp it so that older graphs know."""
         if data.__class__ is np.ndarray:
-            data.setflags(False)
+            data.setflags(write=False)
         self._data = data
         self.serial = tick()
 
