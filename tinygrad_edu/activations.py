@@ -21,6 +21,8 @@ from .ops.elementary import arctan, tanh
 
 
 LEAKY_SLOPE = 0.01
+# exp(−x) overflows below −88 in float32.
+LEAST = -87
 
 
 def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
@@ -29,8 +31,8 @@ def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
 
 
 def sigmoid_forward(x: Any) -> Any:
-    # exp(−x) overflows below −709; the other form is exact there but takes two more passes.
-    if not x.size or x.item(x.argmin()) >= -700:
+    # The other form holds for every x, but takes two more passes.
+    if not x.size or x.item(x.argmin()) >= LEAST:
         return 1 / (1 + np.exp(-x))
     tail = np.exp(-np.abs(x))
     return where_positive(x, 1, tail) / (1 + tail)
@@ -101,26 +103,35 @@ elu = define_elementwise(
 )
 
 
+def times_exp(x: Any, exponent: Any) -> Any:
+    """x exp(exponent), to the last places even where exp(exponent) alone would be denormal."""
+    half = np.exp(exponent / 2, dtype=np.float64)
+    return x * half * half
+
+
 def swish_forward(x: Any) -> Any:
-    # −∞ · 0 is the limit 0, not NaN.
-    return np.maximum(x, -1000) * sigmoid_forward(x)
+    if not x.size or x.item(x.argmin()) >= LEAST:
+        return x / (1 + np.exp(-x))
+    # Below LEAST, σ(x) is exp(x) in all its digits; and −∞ · 0 is the limit 0, not NaN.
+    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0)).astype(x.dtype)
+    return np.where(x < LEAST, tail, x / (1 + np.exp(-np.maximum(x, LEAST))))
+
+
+def swish_slope(out: Any, x: Any) -> Any:
+    """σ(x) (1 + x σ(−x)) by exp(x/2) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    x = np.clip(x, -1500, 60)
+    root = np.exp(x / 2)
+    rest = 1 / (1 + root * root)
+    return root * (root * rest * (1 + x * rest))
 
 
 swish = define_elementwise(
     "swish",
     swish_forward,
-    lambda out, x: self_gated_slope(x),
+    swish_slope,
     formula=r"\operatorname{{swish}}\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),
 )
-
-
-def self_gated_slope(x: Any) -> Any:
-    """The derivative σ(x) + x σ′(x) of x σ(x); beyond ±1000 the second term is 0."""
-    s = sigmoid(x)
-    return s + np.clip(x, -1000, 1000) * sigmoid_slope(s, x)
-
-
 hard_sigmoid = define_elementwise(
     "hard_sigmoid",
     lambda x: np.minimum(np.maximum((x + 1) / 2, 0), 1),
@@ -133,19 +144,75 @@ hard_sigmoid = define_elementwise(
 # GELU's tanh form is x σ(2u) with 2u = x (LINEAR + CUBIC x²): σ keeps the negative tail.
 LINEAR = 2 * np.sqrt(2 / np.pi).item()
 CUBIC = 0.044715 * LINEAR
+# The same constants in two parts: 24 bits, whose products with 24 bits are exact, and the rest.
+LINEAR_HEAD, LINEAR_REST = 1.5957691669464111, -4.534068042105272e-08
+CUBIC_HEAD, CUBIC_REST = 0.07135481387376785, 2.3988323959931355e-09
+
+
+def head(x: Any) -> Any:
+    """The leading 24 bits of float64 numbers."""
+    return x.astype(np.float32).astype(np.float64)
+
+
+def gelu_exponent(x: Any) -> tuple[Any, Any]:
+    """2u as the sum of a float64 number and a small rest.
+
+    Rounded to a single number, 2u = −700 would leave exp(2u) only its first 13 digits.
+    """
+    x_head = head(x)
+    square_head = head(x_head * x_head)
+    square_rest = (x_head * x_head - square_head) + (x - x_head) * (x_head + x)
+    factor_head = head(LINEAR_HEAD + CUBIC_HEAD * square_head)
+    factor_rest = (CUBIC_HEAD * square_head - (factor_head - LINEAR_HEAD)) + (
+        LINEAR_REST + CUBIC_REST * x * x + CUBIC_HEAD * square_rest
+    )
+    rest = x_head * factor_rest + (x - x_head) * (factor_head + factor_rest)
+    exponent = x_head * factor_head + rest
+    return exponent, rest - (exponent - x_head * factor_head)
 
 
 def gelu_forward(x: Any) -> Any:
-    inner = np.clip(x, -40, 40)
-    return np.maximum(x, -40) * sigmoid_forward(inner * (LINEAR + CUBIC * inner * inner))
+    x = np.maximum(x, -40)  # −∞ · 0 is the limit 0, not NaN
+    inner = np.minimum(x, 40)
+    least = x.item(x.argmin()) if x.size else 0
+    if least >= -1:
+        return x / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner)))
+    inner = np.maximum(inner, -1)
+    out = np.asarray(x / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner))))
+    negative = np.asarray(x < -1)
+    inner = np.asarray(x)[negative].astype(np.float64)
+    exponent, rest = gelu_exponent(inner)
+    power = np.exp(exponent)
+    tail = np.where(exponent < LEAST, times_exp(inner, exponent), inner * power / (1 + power))
+    out[negative] = tail + tail * rest
+    return out
+
+
+def gelu_root_forward(x: Any) -> Any:
+    out = np.exp(x * (LINEAR / 2 + CUBIC / 2 * x * x))
+    if x.size and not x.item(x.argmin()) >= -2.5:
+        out, tail = np.asarray(out), np.asarray(x < -2.5)
+        exponent, rest = gelu_exponent(np.asarray(x)[tail].astype(np.float64))
+        out[tail] = np.exp(exponent / 2) * (1 + rest / 2)
+    return out
+
+
+gelu_root = define_elementwise(
+    "gelu_root",
+    gelu_root_forward,
+    lambda out, x: out * (LINEAR / 2 + 3 * CUBIC / 2 * x * x),
+    formula=r"\exp\left(\sqrt{{2/\pi}}\left({0} + 0.044715\,{0}^3\right)\right)",
+    domain=(-20.0, 8.0),
+    extremes=((-40.0,), (8.0,)),
+)
 
 
 def gelu_slope(out: Any, x: Any) -> Any:
-    """σ(2u) + x σ′(2u) · 2u′; beyond ±40 the second term is 0."""
-    inner = np.clip(x, -40, 40)
-    twice_u = inner * (LINEAR + CUBIC * inner * inner)
-    s = sigmoid(twice_u)
-    return s + inner * sigmoid_slope(s, twice_u) * (LINEAR + 3 * CUBIC * inner * inner)
+    """σ(2u) (1 + x 2u′ σ(−2u)) by exp(u) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    x = np.clip(x, -40, 8)
+    root = gelu_root(x)
+    rest = 1 / (1 + root * root)
+    return root * (root * rest * (1 + x * (LINEAR + 3 * CUBIC * x * x) * rest))
 
 
 gelu = define_elementwise(
@@ -173,39 +240,36 @@ softplus = define_elementwise(
 hard_swish = define_elementwise(
     "hard_swish",
     lambda x: np.maximum(x, -3) * np.minimum(np.maximum((x + 3) / 6, 0), 1),
-    lambda out, x: np.where(x <= -3, 0.0, np.where(x < 3, x / 3 + 0.5, 1.0)),
+    lambda out, x: np.where(x <= -3, 0.0, np.where(x < 3, (x + 1.5) / 3, 1.0)),
     formula=r"\operatorname{{HardSwish}}\left({0}\right)",
     kinks=(-3.0, 3.0),
     extremes=((1e308,), (-1e308,)),
 )
 
 
-def mish_gate_forward(x: Any) -> Any:
-    """tanh(softplus(x)) by exp(−|x|) alone, so that neither tail loses digits."""
-    f = np.exp(-np.abs(x))
-    positive = (1 + 2 * f) / (1 + 2 * f + 2 * f * f)
-    negative = f * (f + 2) / (f * (f + 2) + 2)
-    return where_positive(x, positive, negative)
-
-
-mish_gate = define_elementwise(
-    "mish_gate",
-    mish_gate_forward,
-    lambda out, x: sigmoid(x) * (1 - np.square(out)),
-    formula=r"\tanh\left(\operatorname{{softplus}}\left({0}\right)\right)",
-    extremes=((1000.0,), (-1000.0,)),
-)
+def mish_forward(x: Any) -> Any:
+    """x tanh(softplus(x)); with w = exp(x) the tanh is w / (1 + w (w + 1) / (w + 2))."""
+    w = np.exp(np.minimum(x, 80))
+    gate = w / (1 + w * ((w + 1) / (w + 2)))
+    if not x.size or x.item(x.argmin()) >= LEAST:
+        return x * gate
+    # Below LEAST the gate is exp(x) in all its digits; and −∞ · 0 is the limit 0, not NaN.
+    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0)).astype(x.dtype)
+    return np.where(x < LEAST, tail, np.maximum(x, LEAST) * gate)
 
 
 def mish_slope(out: Any, x: Any) -> Any:
-    """gate + x gate′; beyond ±1000 the second term is 0."""
-    gate = mish_gate(x)
-    return gate + np.clip(x, -1000, 1000) * sigmoid(x) * (1 - np.square(gate))
+    """gate + x gate′ by exp(x/2) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    x = np.clip(x, -1500, 40)
+    root = np.exp(x / 2)
+    w = root * root
+    rest = 2 / (w * (w + 2) + 2)  # 1 − gate
+    return root * (root * rest * ((w + 2) / 2 + x * ((1 + w) * rest)))
 
 
 mish = define_elementwise(
     "mish",
-    lambda x: np.maximum(x, -1000) * mish_gate_forward(x),
+    mish_forward,
     mish_slope,
     formula=r"\operatorname{{mish}}\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),

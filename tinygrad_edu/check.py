@@ -1,7 +1,8 @@
 """Derivatives judged by finite differences: values of the function decide, no rule is trusted.
 
-A difference is taken over a ladder of halved steps and extrapolated (Richardson); the bar says
-how far it may be off, from rounding and from the distance between neighbouring extrapolations.
+Differences are taken over a ladder of halved steps and extrapolated (Richardson), on each side and
+for both together; a bar says how far the limit may be off, from rounding and from the distance
+between neighbouring extrapolations.
 """
 
 from __future__ import annotations
@@ -42,9 +43,10 @@ class Entry:
 
     @property
     def error(self) -> float:
-        """How far the gradient lies outside the slopes; 0 between those of a corner."""
+        """How far the gradient lies outside the slopes; 0 between those of a corner, ∞ for NaN."""
         low, high = min(self.slopes), max(self.slopes)
-        return max(low - self.gradient, self.gradient - high, 0.0)
+        error = max(low - self.gradient, self.gradient - high, 0.0)
+        return math.inf if math.isnan(error) else error
 
     def line(self) -> str:
         """The entry in one line."""
@@ -66,8 +68,10 @@ class Report:
 
     @property
     def worst(self) -> Entry:
-        """The entry that is farthest off, compared with its bar."""
-        return max(self.entries, key=lambda entry: entry.error / entry.bar)
+        """The entry that is farthest off, compared with its bar; a wrong one if there is any."""
+        return max(
+            self.entries, key=lambda entry: (entry.verdict == "wrong", entry.error / entry.bar)
+        )
 
     @property
     def largest_error(self) -> float:
@@ -147,32 +151,31 @@ def compared(
 ) -> Entry:
     """The verdict from the values of f at 0 and at ±`unit` halved again and again.
 
-    A corner shows in the difference of the one-sided slopes: it tends to zero with the step
-    where f is smooth, and to a constant at a corner.
+    Where f is smooth, the slopes on the two sides and the central one are the same; at a corner
+    the two differ; with a corner of f or of f′ close by, on one side, those of the other hold.
     """
     steps = [unit / 2**k for k in range(len(sides))]
     right = [(ahead - centre) / h for h, (ahead, _) in zip(steps, sides, strict=True)]
     left = [(centre - behind) / h for h, (_, behind) in zip(steps, sides, strict=True)]
-    central = [(ahead - behind) / (2 * h) for h, (ahead, behind) in zip(steps, sides, strict=True)]
-    bends = [(ahead - centre) - (centre - behind) for ahead, behind in sides]
+    central = [(a + b) / 2 for a, b in zip(left, right, strict=True)]
     # At the smallest steps nothing but rounding is left of a bend, once a corner's share is gone.
+    bends = [(b - a) * h for h, a, b in zip(steps, left, right, strict=True)]
     heard = [abs(a - 2 * b) for a, b in itertools.pairwise(bends[STEPS[0] + HEARD :])]
     rounding = [
         max(8 * EPSILON * max(abs(centre), abs(ahead), abs(behind)), *heard, TINY) / h
         for h, (ahead, behind) in zip(steps, sides, strict=True)
     ]
-    slope, bar = extrapolated(central, rounding, (2, 4, 6, 8))
-    jumps = [bend / h for h, bend in zip(steps, bends, strict=True)]
-    jump, jump_bar = extrapolated(jumps, rounding, (1, 3, 5, 7))
-    if abs(jump) > 10 * jump_bar and abs(jump) > 1e-6 * abs(slope):
-        slopes = (slope - jump / 2, slope + jump / 2)
-        bar += jump_bar
-        inside = min(slopes) - bar <= gradient <= max(slopes) + bar
-        return Entry(name, gradient, slopes, bar, "corner" if inside else "wrong")
-    # A corner on one side of 0, of f or of f′, leaves the other side smooth.
     one_sided = [extrapolated(side, rounding, (1, 2, 3, 4)) for side in (left, right)]
-    for limit, reach in [(slope, bar), *one_sided]:
-        if reach < math.inf and abs(gradient - limit) <= reach:
+    (low, low_bar), (high, high_bar) = sorted(one_sided)
+    if high - low > max(10 * (low_bar + high_bar), 1e-6 * max(abs(low), abs(high))):
+        inside = low - low_bar <= gradient <= high + high_bar
+        slopes, bar = (one_sided[0][0], one_sided[1][0]), max(low_bar, high_bar)
+        return Entry(name, gradient, slopes, bar, "corner" if inside else "wrong")
+    limits = [extrapolated(central, rounding, (2, 4, 6, 8)), *one_sided]
+    slope, bar = min(limits, key=lambda limit: limit[1])
+    # One side alone says nothing of a corner at 0 until the other side was seen from near.
+    for limit, reach in limits if len(sides) == STEPS[-1] else limits[:1]:
+        if reach < math.inf and reach <= 1000 * bar and abs(gradient - limit) <= reach:
             return Entry(name, gradient, (limit, limit), reach, "agrees")
     return Entry(name, gradient, (slope, slope), bar, "wrong")
 

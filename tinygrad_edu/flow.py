@@ -21,7 +21,14 @@ from .nn.module import Module
 
 def rms(array: Any) -> float:
     """Root of the mean square of all entries."""
-    return math.sqrt(np.vdot(array, array) / max(np.size(array), 1))
+    total = float(np.vdot(array, array))
+    if 1e-30 < total < 1e30:
+        return math.sqrt(total / array.size)
+    # Squares of a vanishing gradient underflow, those of an exploding one overflow.
+    largest = float(np.max(np.abs(array), initial=0))
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(np.mean(np.square(np.asarray(array, np.float64) / largest)))
 
 
 class Flow:

@@ -12,10 +12,11 @@ vdot = np.vdot
 
 
 def chain(g: Any, slope: Any) -> Any:
-    """Incoming gradient times local derivative, where exactly zero annihilates even NaN and ∞.
+    """Incoming gradient times local derivative, with 0 · ∞ = 0 where nothing comes in.
 
-    Only non-finite products are looked at again: where nothing comes in, or nothing is selected
-    (a Boolean slope is a selection), nothing passes, whatever the branch not taken holds.
+    A Boolean slope is a selection. Only non-finite products are looked at again: an unselected
+    entry, or one whose incoming gradient is exactly zero, passes on exactly zero, whatever the
+    branch that was not taken holds.
     """
     product = g * slope
     if product.__class__ is ndarray:
@@ -24,5 +25,7 @@ def chain(g: Any, slope: Any) -> Any:
             return product
     elif isfinite(product):
         return product
-    nothing = np.equal(g, 0) | np.equal(slope, 0)
+    nothing = np.equal(g, 0)
+    if np.asarray(slope).dtype == bool:
+        nothing = nothing | np.logical_not(slope)
     return np.where(nothing & ~np.isfinite(product), np.zeros((), product.dtype), product)[()]

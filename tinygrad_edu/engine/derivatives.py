@@ -196,6 +196,8 @@ def trace_nonfinite() -> Iterator[None]:
     def look(node: Node, gradient: Any) -> None:
         forward = gradient is None
         found = node._data if forward else gradient
+        if forward:
+            users.clear()  # of an earlier sweep, whose graph must not be kept alive
         if np.all(np.isfinite(found)):
             if not forward:
                 for item in node.inputs:

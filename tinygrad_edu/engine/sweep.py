@@ -23,6 +23,15 @@ from .operation import OPERATIONS
 ndarray = np.ndarray
 
 
+def references_to_a_fresh_array() -> int:
+    """What `getrefcount` says of an array that only one local variable holds."""
+    message = np.empty(0)
+    return getrefcount(message)
+
+
+FRESH = references_to_a_fresh_array()
+
+
 def order(root: Node) -> list[Node]:
     """The tracked nodes that `root` depends on, itself first, each before all of its inputs.
 
@@ -86,7 +95,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                 if not isinstance(item, Node) or not item.requires_grad:
                     continue
                 if rule.__class__ is int or rule.__class__ is float:
-                    message = g if rule == 1 else -g if rule == -1 else times(g, rule)
+                    message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
                 else:
                     message = times(g, rule(out, *arguments))
                 like = item._data
@@ -106,7 +115,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                 if not isinstance(item, Node) or not item.requires_grad:
                     continue
                 message = rule(g, out, *arguments, **options)
-                if message.__class__ is ndarray and getrefcount(message) > 2:
+                if message.__class__ is ndarray and getrefcount(message) > FRESH:
                     message = message[...]  # the rule keeps it: a view, so that leaves copy it
                 like = item._data
                 if message.__class__ is not like.__class__ or (

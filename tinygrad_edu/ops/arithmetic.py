@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.chain import chain
-from ..engine.operation import POSITIVE, REAL, define_elementwise
+from ..engine.operation import POSITIVE, REAL, Structural, define_elementwise, define_structural
 
 add = define_elementwise(
     "add", operator.add, (1, 1), formula="{0} + {1}", domain=(REAL, REAL), numpy=(np.add,)
@@ -104,11 +104,14 @@ reciprocal = define_elementwise(
 
 # What the sweep does between two element-wise nodes, as an operation of its own for the second
 # derivative.
-chain_product = define_elementwise(
+chain_product: Structural = define_structural(
     "chain_product",
     chain,
-    (lambda out, g, slope: slope, lambda out, g, slope: g),
+    (
+        lambda gg, out, g, slope: chain_product(gg, slope),
+        # Where nothing came in the slope never counted, even if it is asked for in NaN.
+        lambda gg, out, g, slope: chain_product(g, gg),
+    ),
     formula=r"{0} \cdot {1}",
-    domain=(REAL, REAL),
-    extremes=((0.0, 1e308), (1e308, 0.0)),
+    cases=((((2, 3), (2, 3)), {}), (((2, 3), (3,)), {}), (((), ()), {})),
 )

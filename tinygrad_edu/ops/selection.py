@@ -27,13 +27,19 @@ where = define_elementwise(
     kinks=(lambda condition, x, y: condition,),
     numpy=(np.where,),
 )
-# Where both are equal the gradient is shared.
+selected = define_discrete(
+    "selected",
+    lambda chosen, tied: np.where(tied, 0.5, chosen) if np.any(tied) else chosen,
+    formula=r"\left[{0}\right] + \frac{{1}}{{2}} \left[{1}\right]",
+    array_arguments=2,
+)
+# Where both are equal the gradient is shared; without ties the slope is Boolean, a selection.
 maximum = define_elementwise(
     "maximum",
     np.maximum,
     (
-        lambda out, a, b: np.where(a == b, 0.5, a > b),
-        lambda out, a, b: np.where(a == b, 0.5, b > a),
+        lambda out, a, b: selected(a > b, a == b),
+        lambda out, a, b: selected(b > a, a == b),
     ),
     formula=r"\max\left({0}, {1}\right)",
     domain=(REAL, REAL),
@@ -45,8 +51,8 @@ minimum = define_elementwise(
     "minimum",
     np.minimum,
     (
-        lambda out, a, b: np.where(a == b, 0.5, a < b),
-        lambda out, a, b: np.where(a == b, 0.5, b < a),
+        lambda out, a, b: selected(a < b, a == b),
+        lambda out, a, b: selected(b < a, a == b),
     ),
     formula=r"\min\left({0}, {1}\right)",
     domain=(REAL, REAL),
