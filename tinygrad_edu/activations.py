@@ -17,8 +17,7 @@ from .engine.operation import (
     define_structural,
 )
 from .errors import UnknownNameError, closest
-from .ops.elementary import arctan, tanh
-
+from .ops.elementary import aligned, arctan, tanh
 
 LEAKY_SLOPE = 0.01
 # exp(−x) overflows below −88 in float32.
@@ -31,6 +30,7 @@ def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
 
 
 def sigmoid_forward(x: Any) -> Any:
+    """1 / (1 + exp(−x)), in the form whose exp does not overflow."""
     # The other form holds for every x, but takes two more passes.
     if not x.size or x.item(x.argmin()) >= LEAST:
         return 1 / (1 + np.exp(-x))
@@ -40,8 +40,8 @@ def sigmoid_forward(x: Any) -> Any:
 
 def sigmoid_slope_forward(s: Any, x: Any) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
-    if s.shape != x.shape:
-        s, x = np.broadcast_arrays(s, x)
+    if getattr(s, "shape", None) != getattr(x, "shape", ()):
+        s = aligned(s, x)
     slope = s * (1 - s)
     if s.size and not s.item(s.argmax()) < 0.999:
         tail = np.exp(-np.abs(x))
@@ -59,9 +59,7 @@ sigmoid_slope = define_elementwise(
     extremes=((1.0, 40.0), (0.0, -1000.0)),
 )
 
-linear = define_elementwise(
-    "linear", lambda x: x, 1, formula="{0}", extremes=((1e308,), (-1e308,))
-)
+linear = define_elementwise("linear", lambda x: x, 1, formula="{0}", extremes=((1e308,), (-1e308,)))
 sigmoid = define_elementwise(
     "sigmoid",
     sigmoid_forward,
@@ -103,26 +101,36 @@ elu = define_elementwise(
 )
 
 
+# swish, GELU and mish are x times a gate that falls like an exp. Far out that exp is denormal, with
+# few digits left, while x times it is not; so there it is taken as its square root, twice.
+
+
 def times_exp(x: Any, exponent: Any) -> Any:
     """x exp(exponent), to the last places even where exp(exponent) alone would be denormal."""
     half = np.exp(exponent / 2, dtype=np.float64)
     return x * half * half
 
 
+def with_tail(x: Any, out: Any) -> Any:
+    """`out`, but x exp(x) where x < LEAST: what a gated x is there in all its digits."""
+    # −∞ · 0 is the limit 0, not NaN.
+    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0))
+    return np.where(x < LEAST, tail.astype(out.dtype), out)
+
+
 def swish_forward(x: Any) -> Any:
+    """x σ(x)."""
     if not x.size or x.item(x.argmin()) >= LEAST:
         return x / (1 + np.exp(-x))
-    # Below LEAST, σ(x) is exp(x) in all its digits; and −∞ · 0 is the limit 0, not NaN.
-    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0)).astype(x.dtype)
-    return np.where(x < LEAST, tail, x / (1 + np.exp(-np.maximum(x, LEAST))))
+    return with_tail(x, x / (1 + np.exp(-np.maximum(x, LEAST))))
 
 
 def swish_slope(out: Any, x: Any) -> Any:
-    """σ(x) (1 + x σ(−x)) by exp(x/2) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    """σ(x) (1 + x σ(−x)) by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
     x = np.clip(x, -1500, 60)
-    root = np.exp(x / 2)
+    root = np.exp(0.5 * x)
     rest = 1 / (1 + root * root)
-    return root * (root * rest * (1 + x * rest))
+    return (1 + x * rest) * rest * root * root
 
 
 swish = define_elementwise(
@@ -157,43 +165,52 @@ def head(x: Any) -> Any:
 def gelu_exponent(x: Any) -> tuple[Any, Any]:
     """2u as the sum of a float64 number and a small rest.
 
-    Rounded to a single number, 2u = −700 would leave exp(2u) only its first 13 digits.
+    Rounded to one number, 2u = −700 would leave exp(2u) but thirteen of its sixteen digits.
     """
+    if x.dtype == np.float32:
+        x = x.astype(np.float64)
+        return x * (LINEAR + CUBIC * x * x), 0.0
     x_head = head(x)
-    square_head = head(x_head * x_head)
-    square_rest = (x_head * x_head - square_head) + (x - x_head) * (x_head + x)
-    factor_head = head(LINEAR_HEAD + CUBIC_HEAD * square_head)
-    factor_rest = (CUBIC_HEAD * square_head - (factor_head - LINEAR_HEAD)) + (
-        LINEAR_REST + CUBIC_REST * x * x + CUBIC_HEAD * square_rest
-    )
-    rest = x_head * factor_rest + (x - x_head) * (factor_head + factor_rest)
-    exponent = x_head * factor_head + rest
-    return exponent, rest - (exponent - x_head * factor_head)
+    x_rest = x - x_head
+    square = x_head * x_head
+    square_head = head(square)
+    square_rest = (square - square_head) + x_rest * (x_head + x)
+    cubic = CUBIC_HEAD * square_head
+    factor_head = head(LINEAR_HEAD + cubic)
+    factor_rest = cubic - (factor_head - LINEAR_HEAD)
+    factor_rest += CUBIC_HEAD * square_rest + (CUBIC_REST * (x * x) + LINEAR_REST)
+    product = x_head * factor_head
+    rest = x_head * factor_rest + x_rest * (factor_head + factor_rest)
+    exponent = product + rest
+    return exponent, rest - (exponent - product)
 
 
 def gelu_forward(x: Any) -> Any:
-    x = np.maximum(x, -40)  # −∞ · 0 is the limit 0, not NaN
-    inner = np.minimum(x, 40)
-    least = x.item(x.argmin()) if x.size else 0
-    if least >= -1:
-        return x / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner)))
-    inner = np.maximum(inner, -1)
-    out = np.asarray(x / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner))))
-    negative = np.asarray(x < -1)
-    inner = np.asarray(x)[negative].astype(np.float64)
+    """x σ(2u); below −1 the rounding of 2u would show, so there its rest is counted in."""
+    inner = np.minimum(np.maximum(x, -8), 40)
+    out = np.maximum(x, -40) / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner)))
+    if not x.size or x.item(x.argmin()) >= -1:
+        return out
+    negative = np.flatnonzero(x < -1)
+    inner = np.maximum(np.take(x, negative), -40)  # −∞ · 0 is the limit 0, not NaN
     exponent, rest = gelu_exponent(inner)
     power = np.exp(exponent)
-    tail = np.where(exponent < LEAST, times_exp(inner, exponent), inner * power / (1 + power))
-    out[negative] = tail + tail * rest
+    tail = inner * power / (1 + power)
+    if exponent.size and exponent.item(exponent.argmin()) < LEAST:
+        tail = np.where(exponent < LEAST, times_exp(inner, exponent), tail)
+    out = np.asarray(out)
+    np.put(out, negative, tail + tail * rest)
     return out
 
 
 def gelu_root_forward(x: Any) -> Any:
+    """exp(u); the slope is small enough for the rounding of u to show only below −2.5."""
     out = np.exp(x * (LINEAR / 2 + CUBIC / 2 * x * x))
     if x.size and not x.item(x.argmin()) >= -2.5:
-        out, tail = np.asarray(out), np.asarray(x < -2.5)
-        exponent, rest = gelu_exponent(np.asarray(x)[tail].astype(np.float64))
-        out[tail] = np.exp(exponent / 2) * (1 + rest / 2)
+        negative = np.flatnonzero(x < -2.5)
+        exponent, rest = gelu_exponent(np.take(x, negative))
+        out = np.asarray(out)
+        np.put(out, negative, np.exp(exponent / 2) * (1 + rest / 2))
     return out
 
 
@@ -208,11 +225,11 @@ gelu_root = define_elementwise(
 
 
 def gelu_slope(out: Any, x: Any) -> Any:
-    """σ(2u) (1 + x 2u′ σ(−2u)) by exp(u) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    """σ(2u) (1 + x 2u′ σ(−2u)) by exp(u) alone; outside of the bounds it is 0 or 1, rounded."""
     x = np.clip(x, -40, 8)
     root = gelu_root(x)
     rest = 1 / (1 + root * root)
-    return root * (root * rest * (1 + x * (LINEAR + 3 * CUBIC * x * x) * rest))
+    return (1 + x * (LINEAR + 3 * CUBIC * x * x) * rest) * rest * root * root
 
 
 gelu = define_elementwise(
@@ -248,23 +265,20 @@ hard_swish = define_elementwise(
 
 
 def mish_forward(x: Any) -> Any:
-    """x tanh(softplus(x)); with w = exp(x) the tanh is w / (1 + w (w + 1) / (w + 2))."""
-    w = np.exp(np.minimum(x, 80))
-    gate = w / (1 + w * ((w + 1) / (w + 2)))
-    if not x.size or x.item(x.argmin()) >= LEAST:
-        return x * gate
-    # Below LEAST the gate is exp(x) in all its digits; and −∞ · 0 is the limit 0, not NaN.
-    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0)).astype(x.dtype)
-    return np.where(x < LEAST, tail, np.maximum(x, LEAST) * gate)
+    """x tanh(softplus(x)); with v = exp(−x) it is x / (v + (1 + v) / (1 + 2v))."""
+    near = x if not x.size or x.item(x.argmin()) >= LEAST else np.maximum(x, LEAST)
+    v = np.exp(-near)
+    out = near / (v + (1 + v) / (1 + 2 * v))
+    return out if near is x else with_tail(x, out)
 
 
 def mish_slope(out: Any, x: Any) -> Any:
-    """gate + x gate′ by exp(x/2) alone; beyond the bounds it is 0 or 1 in all its digits."""
+    """gate + x gate′ by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
     x = np.clip(x, -1500, 40)
-    root = np.exp(x / 2)
+    root = np.exp(0.5 * x)
     w = root * root
     rest = 2 / (w * (w + 2) + 2)  # 1 − gate
-    return root * (root * rest * ((w + 2) / 2 + x * ((1 + w) * rest)))
+    return (0.5 * (w + 2) + x * ((w + 1) * rest)) * rest * root * root
 
 
 mish = define_elementwise(
@@ -285,14 +299,27 @@ sigmoid_linear = define_elementwise(
 
 
 def softmax_forward(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x), with the greatest x taken off each: no exp overflows."""
     if not np.ndim(x):
         raise ValueError("softmax is taken over an axis; a single number has none")
-    shifted = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True))
-    return shifted / np.add.reduce(shifted, axis=axis, keepdims=True)
+    greatest = np.maximum.reduce(x, axis=axis, keepdims=True)
+    with np.errstate(over="ignore"):  # 1e308 below the greatest is −∞, and its exp is 0
+        shifted = x - greatest
+    power = np.exp(shifted)
+    if shifted.size and not shifted.item(shifted.argmin()) >= -2:
+        # Rounding x − greatest would cost digits of its exp: Knuth's sum of two tells how much.
+        with np.errstate(over="ignore", invalid="ignore"):
+            back = shifted - x
+            lost = (x - (shifted - back)) - (greatest + back)
+        power = np.where(power > 0, power + power * lost, power)
+    return power / np.add.reduce(power, axis=axis, keepdims=True)
 
 
 def softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
-    return out * (g - np.sum(g * out, axis=axis, keepdims=True))
+    """out (g − Σ g out): each entry's gradient, less their average."""
+    centred = g - np.sum(g * out, axis=axis, keepdims=True)
+    # Where one entry of `out` is all but 1, rounding leaves no digit of its `centred`: again.
+    return out * (centred - np.sum(centred * out, axis=axis, keepdims=True))
 
 
 softmax = define_structural(

@@ -52,7 +52,9 @@ class Entry:
         """The entry in one line."""
         low, high = self.slopes
         difference = f"{low: .10e}" if low == high else f"{low: .3e} | {high: .3e}"
-        return f"{self.name:<24} {self.gradient: .10e}  {difference}  ±{self.bar:.1e}  {self.verdict}"
+        return (
+            f"{self.name:<24} {self.gradient: .10e}  {difference}  ±{self.bar:.1e}  {self.verdict}"
+        )
 
 
 @dataclass(frozen=True)
@@ -107,21 +109,24 @@ def model(network: Module, loss: Callable[[Any, Any], Value], x: Any, y: Any) ->
         for name, parameter in parameters.items():
             data, gradient = parameter.data, parameter.grad
             for index in np.ndindex(np.shape(data)):
+                home = float(np.asarray(data)[index])
 
                 def moved(
-                    shift: float, parameter: Value = parameter, index: tuple[int, ...] = index
+                    shift: float,
+                    parameter: Value = parameter,
+                    index: tuple[int, ...] = index,
+                    home: float = home,
                 ) -> float:
-                    trial = np.array(data)
-                    trial[index] += shift
-                    parameter.rebind(trial)
+                    trial = np.array(parameter.data)
+                    trial[index] = home + shift
+                    parameter.rebind(trial[()])
                     with no_grad():
                         return float(loss(network(x), y).data)
 
                 label = f"{name}{list(index)}" if index else name
                 rule = 0.0 if gradient is None else float(np.asarray(gradient)[index])
-                scale = max(abs(float(np.asarray(data)[index])), 0.1)
-                entries.append(judged(label, rule, moved, scale))
-            parameter.rebind(data)
+                entries.append(judged(label, rule, moved, max(abs(home), 0.1)))
+                parameter.rebind(data)
     finally:
         for parameter, data in zip(parameters.values(), kept, strict=True):
             parameter.rebind(data)
@@ -171,10 +176,11 @@ def compared(
         inside = low - low_bar <= gradient <= high + high_bar
         slopes, bar = (one_sided[0][0], one_sided[1][0]), max(low_bar, high_bar)
         return Entry(name, gradient, slopes, bar, "corner" if inside else "wrong")
-    limits = [extrapolated(central, rounding, (2, 4, 6, 8)), *one_sided]
-    slope, bar = min(limits, key=lambda limit: limit[1])
+    both = extrapolated(central, rounding, (2, 4, 6, 8))
+    limits = sorted([both, *one_sided], key=lambda limit: limit[1])
+    slope, bar = limits[0]
     # One side alone says nothing of a corner at 0 until the other side was seen from near.
-    for limit, reach in limits if len(sides) == STEPS[-1] else limits[:1]:
+    for limit, reach in limits if len(sides) == STEPS[-1] else [both]:
         if reach < math.inf and reach <= 1000 * bar and abs(gradient - limit) <= reach:
             return Entry(name, gradient, (limit, limit), reach, "agrees")
     return Entry(name, gradient, (slope, slope), bar, "wrong")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+
+import numpy as np
 
 from . import __version__, xor
-from .activations import named
-from .errors import UnknownNameError
+from .activations import ACTIVATIONS, named
+from .errors import RenderingError, UnknownNameError
 from .terminal import Terminal
 
 
@@ -28,9 +31,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     terminal = Terminal()
     try:
-        xor.run(settings, terminal, xor.command_line(arguments))
-    except (UnknownNameError, OSError) as error:
+        # What overflows in a training that diverges is said by its numbers.
+        with np.errstate(over="ignore", invalid="ignore"):
+            xor.run(settings, terminal, xor.command_line(arguments))
+    except BrokenPipeError:
+        # The reader of the pipe, `head` for instance, has seen enough; keep the exit silent too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (UnknownNameError, RenderingError, OSError) as error:
         print(f"tinygrad-edu xor: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"tinygrad-edu xor: {error}; lower --hidden or --seeds", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nStopped. What was finished is in {settings.out}.", file=sys.stderr)
@@ -38,9 +50,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the options in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print the line and leave with code 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The options of every command."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="tinygrad-edu",
         description="Build small models, look at computation graphs, verify derivatives.",
     )
@@ -52,30 +72,57 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     defaults = xor.Settings()
+    command.set_defaults(plots=True)
     add = command.add_argument
-    add("--hidden", type=whole(1), default=defaults.hidden, help="hidden units")
-    add("--activation", type=activation, default=defaults.activation, help="of the hidden layer")
-    add("--optimizer", default=defaults.optimizer, help="update rule")
-    add("--epochs", type=whole(1), default=defaults.epochs, help="passes over the four points")
-    add("--lr", type=positive, default=defaults.lr, help="learning rate")
-    add("--seed", type=whole(0), default=defaults.seed, help="of the initial weights")
-    add("--seeds", type=whole(0), default=0, help="repeat over this many seeds as well")
-    add("--out", type=Path, default=defaults.out, help="folder for the results")
-    add("--lang", choices=("en", "ja"), default=defaults.lang, help="language")
-    add("--no-plots", dest="plots", action="store_false", help="tables only, no pictures")
+    add(
+        "--hidden", metavar="N", type=whole(1, 10_000), default=defaults.hidden, help="hidden units"
+    )
+    add(
+        "--activation",
+        metavar="NAME",
+        type=activation,
+        default=defaults.activation,
+        help=f"of the hidden layer: {', '.join(ACTIVATIONS)}",
+    )
+    add(
+        "--optimizer",
+        metavar="NAME",
+        default=defaults.optimizer,
+        help=f"update rule: {', '.join(xor.OPTIMIZERS)}",
+    )
+    add("--epochs", metavar="N", type=whole(1), default=defaults.epochs, help="training steps")
+    add("--lr", metavar="RATE", type=positive, default=defaults.lr, help="learning rate")
+    add("--seed", metavar="N", type=whole(0), default=defaults.seed, help="of the initial weights")
+    add(
+        "--seeds",
+        metavar="N",
+        type=whole(0, 10_000),
+        default=defaults.seeds,
+        help="repeat over this many seeds as well",
+    )
+    add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
+    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+    add(
+        "--no-plots",
+        dest="plots",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="tables only, no pictures and no report",
+    )
     return parser
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """A parser of whole numbers that are at least `least`."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """A parser of whole numbers from `least` to `most`."""
+    span = f"from {least} up" if most is None else f"from {least} to {most}"
 
     def parse(text: str) -> int:
         try:
             number = int(text)
         except ValueError:
             number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"give a whole number from {least} up, not {text!r}")
+        if number < least or (most is not None and number > most):
+            raise argparse.ArgumentTypeError(f"give a whole number {span}, not {text!r}")
         return number
 
     return parse

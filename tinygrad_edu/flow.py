@@ -17,6 +17,7 @@ from .errors import ShapeError
 from .files import write_text
 from .nn.layers import Linear
 from .nn.module import Module
+from .ops.linalg import affine, matmul
 
 
 def rms(array: Any) -> float:
@@ -35,19 +36,26 @@ class Flow:
     """Root mean squares per layer, one entry for each backward pass inside the `with` block.
 
     `delta[name]` is that of δ = ∂L/∂(pre-activation), taken over all samples and units of the
-    layer; `weight[name]` that of ∂L/∂W. Both are needed: weight gradients can look healthy while
-    δ vanishes (Glorot and Bengio 2010, figure 8).
+    layer, and over all its uses in a pass; `weight[name]` that of ∂L/∂W. Both are needed: weight
+    gradients can look healthy while δ vanishes (Glorot and Bengio 2010, figure 8). NaN stands for
+    a layer that a pass did not reach; a pass that reached none is left out.
     """
 
     def __init__(self, model: Module) -> None:
-        layers = {name: m for name, m in model.named_modules() if isinstance(m, Linear)}
+        layers = {
+            name or "linear": part
+            for name, part in model.named_modules()
+            if isinstance(part, Linear)
+        }
         if not layers:
             raise ShapeError("this model has no Linear layer to track")
         self.layers = tuple(layers)
         self.delta: dict[str, list[float]] = {name: [] for name in layers}
         self.weight: dict[str, list[float]] = {name: [] for name in layers}
         self._weights = [(layer, name) for name, layer in layers.items()]
+        self._sizes: dict[str, int] = {}
         self._last_serial = 0
+        self._begins = True
         self._hook: AbstractContextManager[None] | None = None
 
     def __enter__(self) -> Flow:
@@ -68,22 +76,35 @@ class Flow:
         """Take down the gradient of a pre-activation or of a weight."""
         if gradient is None:
             return
-        if node.serial > self._last_serial:
-            # A sweep goes down in serial numbers: this is the first node of another one.
+        # A sweep goes down in serial numbers: a larger one belongs to another sweep.
+        self._begins |= node.serial > self._last_serial
+        self._last_serial = node.serial
+        if node.op is affine or node.op is matmul:
+            for layer, name in self._weights:
+                if node.inputs[1] is layer.weight:
+                    self._begin()
+                    before, size = self._sizes.get(name, 0), np.size(gradient)
+                    self._sizes[name] = total = max(before + size, 1)
+                    earlier = self.delta[name][-1] * math.sqrt(before / total) if before else 0.0
+                    self.delta[name][-1] = math.hypot(
+                        earlier, rms(gradient) * math.sqrt(size / total)
+                    )
+        elif node.op is None:
+            for layer, name in self._weights:
+                if node is layer.weight:
+                    self._begin()
+                    self.weight[name][-1] = rms(gradient)
+
+    def _begin(self) -> None:
+        """Add an entry for each layer if the pass has none yet."""
+        if self._begins:
             for rows in (*self.delta.values(), *self.weight.values()):
                 rows.append(math.nan)
-        self._last_serial = node.serial
-        for layer, name in self._weights:
-            if node is layer.weight:
-                self.weight[name][-1] = rms(gradient)
-            elif len(node.inputs) > 1 and node.inputs[1] is layer.weight:
-                # A layer that is used twice in one pass has two pre-activations.
-                before = self.delta[name][-1]
-                now = rms(gradient)
-                self.delta[name][-1] = now if math.isnan(before) else math.hypot(before, now)
+            self._sizes.clear()
+            self._begins = False
 
     def __len__(self) -> int:
-        """The number of backward passes seen."""
+        """The number of backward passes that reached the model."""
         return len(self.delta[self.layers[0]])
 
     def rows(self, steps: Sequence[int]) -> list[list[float]]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TextIO
+from unicodedata import east_asian_width
 
 
 class Terminal:
@@ -22,23 +23,23 @@ class Terminal:
         if self.stream.isatty() and find_spec("rich"):
             from rich.console import Console
 
-            self.console = Console(file=self.stream, highlight=False)
+            self.console = Console(file=self.stream, highlight=False, markup=False, emoji=False)
 
     def say(self, line: str = "") -> None:
         """Print one line."""
         self.lines.append(line)
         if self.console is not None:
-            self.console.print(line, markup=False, soft_wrap=True)
+            self.console.print(line, soft_wrap=True)
         else:
             print(line, file=self.stream, flush=True)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         """Print a table, its columns aligned to the right."""
-        widths = [
-            max(len(row[position]) for row in (columns, *rows)) for position in range(len(columns))
-        ]
+        widths = [max(map(width, cells)) for cells in zip(columns, *rows, strict=True)]
         plain = [
-            "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            "  ".join(
+                " " * (wide - width(cell)) + cell for cell, wide in zip(row, widths, strict=True)
+            )
             for row in (columns, *rows)
         ]
         if self.console is None:
@@ -67,3 +68,8 @@ class Terminal:
         with Progress(*parts, console=self.console, transient=True) as bar:
             task = bar.add_task(label, total=total)
             yield lambda done: bar.update(task, completed=done)
+
+
+def width(text: str) -> int:
+    """How many columns a text takes: kana and kanji two each."""
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

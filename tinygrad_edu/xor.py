@@ -6,10 +6,12 @@ pictures, graphs, tables and a report.
 
 from __future__ import annotations
 
+import os
 import platform
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +25,7 @@ from . import __version__, check, data, flow, optim
 from .activations import sigmoid
 from .draw import report, training
 from .draw.graph import Graph, graph
+from .draw.style import figure_context
 from .engine.context import no_grad
 from .engine.value import Value
 from .errors import RenderingError, UnknownNameError, closest
@@ -36,6 +39,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 OPTIMIZERS: dict[str, Callable[..., optim.SGD]] = {"sgd": optim.SGD}
 ALWAYS_HALF = 0.25  # the mean squared error of answering 0.5 to every input
+ABOUT = 0.05  # how near to 0.5 an answer is called "about 0.5"
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,17 @@ class Learnt:
     @property
     def right(self) -> Array:
         """Which answers are on the right side of 0.5."""
-        return (self.answers > 0.5) == (self.targets > 0.5)
+        return right(self.answers, self.targets)
 
     def __call__(self, points: Array) -> Array:
         """The answers to points of shape (n, 2), of shape (n,)."""
         with no_grad():
             return self.network(points).data[:, 0]  # type: ignore[no-any-return]
+
+
+def right(answers: Array, targets: Array) -> Array:
+    """Which answers are on the right side of 0.5; NaN is on neither."""
+    return np.where(targets > 0.5, answers > 0.5, answers <= 0.5)
 
 
 def neuron(seed: int) -> MLP:
@@ -102,17 +111,25 @@ def make_optimizer(settings: Settings, network: MLP) -> optim.SGD:
 
 
 def run(settings: Settings, terminal: Terminal, command: str) -> None:
-    """The whole job. Raises `UnknownNameError` or `OSError` before anything is trained."""
+    """The whole job.
+
+    Raises `UnknownNameError`, `RenderingError` for lack of a font, or `OSError` before anything is
+    trained.
+    """
     if settings.lang not in TEXTS:
         raise UnknownNameError(f"no language {settings.lang!r}; there is en and ja")
     text = TEXTS[settings.lang]
+    if settings.plots:
+        find_font(settings.lang)
     network = hidden_network(settings, settings.seed)
     make_optimizer(settings, network)
     out = writable_folder(settings.out)
     x, y = data.xor()
     names = {
         "neuron": text["neuron"],
-        "hidden": text["hidden"].format(hidden=settings.hidden, activation=settings.activation),
+        "hidden": text["hidden" if settings.hidden > 1 else "hidden_one"].format(
+            hidden=settings.hidden, activation=settings.activation
+        ),
     }
 
     try:
@@ -165,10 +182,25 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
             terminal.say(f"{text['report_at']}: {out / 'report.html'}")
         else:
             terminal.say(f"{text['tables_at']}: {out}")
-        terminal.say(f"{text['try']}: {try_next(settings, text)[0][0]}")
+        done = command_line(["xor", "--activation", settings.activation])
+        other = next(line for line, _ in try_next(settings, text) if not line.startswith(done))
+        terminal.say(f"{text['try']}: {other}")
     finally:
-        # Ctrl-C keeps what is finished.
-        write_text(out / "transcript.txt", "\n".join(terminal.lines) + "\n")
+        # Ctrl-C keeps what is finished. The name of a folder may be bytes that are no UTF-8.
+        lines = "\n".join(terminal.lines) + "\n"
+        write_bytes(out / "transcript.txt", lines.encode(errors="backslashreplace"))
+
+
+def find_font(lang: str) -> None:
+    """Raise `RenderingError` where no font can write the pictures' labels."""
+    try:
+        with figure_context(lang):
+            pass
+    except ImportError:
+        raise RenderingError(
+            "no font with Japanese characters was found for the pictures; "
+            'run pip install "tinygrad_edu[ja]", or add --no-plots or --lang en'
+        ) from None
 
 
 def every(epochs: int) -> int:
@@ -213,17 +245,20 @@ def answer_lines(learnt: Learnt) -> Iterator[str]:
 def verdict(learnt: Learnt, text: Mapping[str, str]) -> str:
     """What the measured loss and answers say, in one sentence."""
     loss = float(np.mean((learnt.answers - learnt.targets) ** 2))
-    right = int(learnt.right.sum())
-    facts = {"loss": f"{loss:.4f}", "right": right}
-    if right == 4 and loss < 0.01:
-        return text["learnt"].format(loss=f"{loss:.5f}", right=right)
-    if right == 4:
+    count = int(learnt.right.sum())
+    facts = {"loss": f"{loss:.4f}", "right": count}
+    *hidden, _ = learnt.network.layers
+    straight = not hidden or learnt.network.activation.name == "linear"  # type: ignore[attr-defined]
+    if not np.isfinite(loss):
+        return text["diverged"].format(**facts)
+    if count == 4 and loss < 0.01:
+        return text["learnt"].format(loss=f"{loss:.5f}", right=count)
+    if count == 4:
         return text["on_the_way"].format(**facts)
-    if abs(loss - ALWAYS_HALF) < 1e-3:
-        linear = len(learnt.network.layers) == 1 or learnt.network.activation.name == "linear"  # type: ignore[attr-defined]
-        return text["half_linear" if linear else "half"].format(**facts)
-    if len(learnt.network.layers) == 1:
-        return text["straight_line"].format(**facts)
+    if np.abs(learnt.answers - 0.5).max() < ABOUT:
+        return text["half_linear" if straight else "half"].format(**facts)
+    if straight:
+        return text["straight_line_hidden" if hidden else "straight_line"].format(**facts)
     return text["not_learnt"].format(**facts)
 
 
@@ -350,7 +385,7 @@ def answer_table(learnt: Learnt, text: Mapping[str, str]) -> report.PredictionTa
 
 def try_next(settings: Settings, text: Mapping[str, str]) -> list[tuple[str, str]]:
     """Three commands worth trying after this one, each with what it shows."""
-    base = "tinygrad-edu xor"
+    base = command_line(["xor"])
     language = "" if settings.lang == "en" else f" --lang {settings.lang}"
     return [
         (f"{base} --activation linear --out runs/linear{language}", text["next_linear"]),
@@ -370,8 +405,13 @@ def versions() -> dict[str, str]:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command as it can be typed again."""
-    return shlex.join(["tinygrad-edu", *arguments])
+    """The command as it can be typed again, with its path where the shell does not find it."""
+    name = "tinygrad-edu"
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    if beside and not shutil.which(name):
+        here = Path(beside).is_relative_to(Path.cwd())
+        name = os.path.relpath(beside) if here else beside
+    return shlex.join([name, *arguments])
 
 
 def over_seeds(
@@ -379,7 +419,7 @@ def over_seeds(
 ) -> None:
     """Both networks from many starts, and how often each learns."""
     seeds = range(settings.seed, settings.seed + settings.seeds)
-    makers = {
+    makers: dict[str, Callable[[int], MLP]] = {
         names["neuron"]: neuron,
         names["hidden"]: lambda seed: hidden_network(settings, seed),
     }
@@ -387,16 +427,14 @@ def over_seeds(
     for name, make in makers.items():
         answers = learn_all(name, [make(seed) for seed in seeds], settings, terminal)
         _, y = data.xor()
-        learnt = ((answers > 0.5) == (y > 0.5)).all(axis=(1, 2))
+        learnt = np.all(right(answers, y), axis=(1, 2))
         losses = ((answers - y) ** 2).mean(axis=(1, 2))
         count = text["of"].format(learnt=learnt.sum(), seeds=len(seeds))
         rows.append([name, count, f"{np.median(losses):.5f}", f"{losses.max():.5f}"])
     terminal.table([text[key] for key in ("network", "learns", "median", "worst")], rows)
 
 
-def learn_all(
-    name: str, networks: Sequence[MLP], settings: Settings, terminal: Terminal
-) -> Array:
+def learn_all(name: str, networks: Sequence[MLP], settings: Settings, terminal: Terminal) -> Array:
     """Train networks of one shape side by side; answers of shape (networks, 4, 1).
 
     The same model, each parameter with one more axis in front: the losses only add up, so every
@@ -407,7 +445,7 @@ def learn_all(
     for layer, *others in zip(*(network.layers for network in networks), strict=True):
         same = [layer, *others]
         layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
-        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")  # type: ignore[union-attr]
+        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
     optimizer = make_optimizer(settings, together)
     targets = np.broadcast_to(y, (len(networks), *y.shape))
     with terminal.progress(name, settings.epochs) as advance:

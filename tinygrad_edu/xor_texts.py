@@ -12,6 +12,7 @@ ENGLISH = {
     ),
     "neuron": "The article's network: one sigmoid neuron",
     "hidden": "One change: {hidden} hidden {activation} units",
+    "hidden_one": "One change: {hidden} hidden {activation} unit",
     "check_right": (
         "Gradient check: {agrees} of {total} gradients agree with finite differences "
         "(worst error {error})."
@@ -38,10 +39,15 @@ ENGLISH = {
         "Loss {loss}, {right} of 4 right. One neuron draws one straight line, and no straight "
         "line separates XOR: at least one point stays on the wrong side."
     ),
+    "straight_line_hidden": (
+        "Loss {loss}, {right} of 4 right. It is linear up to the last sigmoid, so its decision "
+        "boundary is one straight line, and no straight line separates XOR."
+    ),
     "not_learnt": (
         "Loss {loss}, {right} of 4 right: it has not learnt XOR. Try more epochs, more hidden "
-        "units or another seed."
+        "units, another learning rate or another seed."
     ),
+    "diverged": "Loss {loss}: the training has diverged. Try a smaller --lr.",
     "gradient_table": "Gradient magnitude per layer (rms)",
     "over_seeds": "The same over {seeds} seeds",
     "network": "network",
@@ -62,16 +68,16 @@ ENGLISH = {
     "loss_heading": "Loss while learning",
     "loss_alt": "Loss of both networks against the epoch, on a logarithmic axis.",
     "loss_look": (
-        "The neuron's curve settles at 0.25, the loss of always answering 0.5. The curve with a "
-        "hidden layer stays there for a while, then falls."
+        "The line at 0.25 is the loss of always answering 0.5. A curve that stays there does not "
+        "tell the points apart yet; one that falls far below it has learnt to."
     ),
     "surfaces_heading": "What each network answers: the learned surfaces",
     "surfaces_alt": (
         "Two surfaces of the output over both inputs from −1 to 1, the height always from 0 to 1."
     ),
     "surfaces_look": (
-        "The neuron's surface is a plane or one soft step; a hidden layer can bend it so that it "
-        "passes through all four points."
+        "The neuron's surface is a plane or one soft step; a hidden layer that is not linear can "
+        "bend it so that it passes through all four points."
     ),
     "regions_heading": "Decision regions",
     "regions_alt": "The input plane coloured by the answer, with the boundary at 0.5.",
@@ -94,8 +100,9 @@ ENGLISH = {
         "Root mean square of the loss gradient at each layer's pre-activation against the epoch."
     ),
     "gradients_look": (
-        "Both layers get a gradient of similar size, so both learn. In deep networks the lines of "
-        "the first layers can fall far below the last: that is the vanishing gradient."
+        "Where the lines are close, both layers get a gradient of similar size, so both learn. In "
+        "deep networks those of the first layers can fall far below the last: that is the "
+        "vanishing gradient."
     ),
     "next_linear": "A hidden layer without non-linearity: it stays at 0.25.",
     "next_seeds": "Two hidden units from 100 starts: how often is that enough?",
@@ -112,13 +119,15 @@ JAPANESE = {
     ),
     "neuron": "記事のネットワーク：シグモイド1個",
     "hidden": "変えるのは1か所：隠れ層に {activation} を {hidden} 個",
+    "hidden_one": "変えるのは1か所：隠れ層に {activation} を {hidden} 個",
     "check_right": "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。",
     "check_corner": (
         "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。"
         "{corner} 個は折れ点の上にあるため許容：左右の傾きが異なり、勾配はその範囲内にあります。"
     ),
     "check_wrong": (
-        "勾配確認：{total} 個中 {agrees} 個が一致、{wrong} 個が誤り（最悪：{worst}、誤差 {error}）。"
+        "勾配確認：{total} 個中 {agrees} 個が一致、{wrong} 個が誤り"
+        "（最悪：{worst}、誤差 {error}）。"
     ),
     "learnt": "XOR を学習できました：損失 {loss}、4問中 {right} 問正解。",
     "on_the_way": (
@@ -134,10 +143,15 @@ JAPANESE = {
         "損失 {loss}、4問中 {right} 問正解。ニューロン1個が引けるのは直線1本だけで、"
         "直線では XOR を分けられません。少なくとも1点は必ず間違った側に残ります。"
     ),
+    "straight_line_hidden": (
+        "損失 {loss}、4問中 {right} 問正解。最後のシグモイドまで線形なので"
+        "決定境界は1本の直線になり、直線1本では XOR を分けられません。"
+    ),
     "not_learnt": (
         "損失 {loss}、4問中 {right} 問正解：XOR を学習できていません。"
-        "エポック数や隠れ層のユニット数を増やすか、別の seed を試してください。"
+        "エポック数や隠れ層のユニット数を増やすか、学習率や seed を変えて試してください。"
     ),
+    "diverged": "損失 {loss}：学習が発散しました。--lr を小さくして試してください。",
     "gradient_table": "層ごとの勾配の大きさ（二乗平均平方根）",
     "over_seeds": "{seeds} 通りの初期値で繰り返した結果",
     "network": "ネットワーク",
@@ -159,14 +173,14 @@ JAPANESE = {
     "loss_heading": "学習中の損失",
     "loss_alt": "2つのネットワークの損失とエポックの関係（対数目盛）。",
     "loss_look": (
-        "ニューロン1個の曲線は、常に 0.5 と答えたときの損失 0.25 に落ち着きます。"
-        "隠れ層のある曲線は、しばらくそこにとどまった後で下がります。"
+        "0.25 の線は、常に 0.5 と答えたときの損失です。そこにとどまる曲線は4点をまだ区別できて"
+        "おらず、そこから大きく下がった曲線は区別できるようになっています。"
     ),
     "surfaces_heading": "学習後の出力曲面",
     "surfaces_alt": "2つの入力を −1 から 1 まで動かしたときの出力曲面。高さは常に 0 から 1。",
     "surfaces_look": (
         "ニューロン1個の曲面は平面か、なだらかな段差1つです。"
-        "隠れ層があると曲面を曲げて、4点すべてを通せます。"
+        "非線形な隠れ層があると曲面を曲げて、4点すべてを通せます。"
     ),
     "regions_heading": "決定領域",
     "regions_alt": "入力平面を出力の値で塗り分け、0.5 の決定境界を示した図。",
@@ -176,7 +190,8 @@ JAPANESE = {
     ),
     "graph_heading": "ニューロン1個・データ1件の計算グラフ",
     "graph_alt": (
-        "入力・パラメータ・演算の箱に値と勾配を示し、矢印に「届いた勾配 × 局所的な微分」を示した図。"
+        "入力・パラメータ・演算の箱に値と勾配を示し、"
+        "矢印に「届いた勾配 × 局所的な微分」を示した図。"
     ),
     "graph_look": (
         "損失から逆向きに読んでください。矢印ごとに、届いた勾配に局所的な微分を掛けたものが"
@@ -185,7 +200,7 @@ JAPANESE = {
     "gradients_heading": "層ごとの勾配の大きさ",
     "gradients_alt": "各層の活性化前の値に対する損失の勾配（二乗平均平方根）とエポックの関係。",
     "gradients_look": (
-        "2つの層に同じくらいの大きさの勾配が届くので、どちらも学習できます。"
+        "線どうしが近ければ、2つの層に同じくらいの大きさの勾配が届き、どちらも学習できます。"
         "深いネットワークでは最初の層の線がずっと下がることがあります。これが勾配消失です。"
     ),
     "next_linear": "非線形性のない隠れ層：損失は 0.25 のままです。",

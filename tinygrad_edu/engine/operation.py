@@ -30,6 +30,8 @@ Kink = float | Callable[..., Any]
 REAL: Interval = (-inf, inf)
 POSITIVE: Interval = (0.0, inf)
 
+NOT_NUMPY = frozenset({float, int, bool, list, tuple})
+
 OPERATIONS: dict[str, Operation] = {}
 UFUNCS: dict[Any, Operation] = {}
 FUNCTIONS: dict[Any, Callable[..., Any]] = {}
@@ -127,6 +129,9 @@ class Operation:
             return self.forward(*arrays, *others, **kwargs)
         if kwargs and any(isinstance(item, Node) for item in kwargs.values()):
             return record(self, *self.bind(args, kwargs))
+        if self.elementwise and args and args[0].__class__ in NOT_NUMPY:
+            out = self.forward(*numpy_operands(args), **kwargs)
+            return out[()] if out.__class__ is np.ndarray else out
         return self.forward(*args, **kwargs)
 
     def bind(
@@ -280,6 +285,13 @@ def check_parameters(name: str, rule: Rule, count: int, wanted: str) -> None:
             f"a rule of operation {name!r} takes {len(by_position)} arguments; it is called with "
             f"{count}: {wanted}"
         )
+
+
+def numpy_operands(args: tuple[Any, ...]) -> list[Any]:
+    """Lists as arrays, and Python's numbers as NumPy's where no array decides the dtype."""
+    arrays = [np.asarray(a) if isinstance(a, list | tuple) else a for a in args]
+    weak = any(isinstance(a, np.ndarray | np.generic) for a in arrays)
+    return arrays if weak else [np.asarray(a)[()] for a in arrays]
 
 
 def plain(option: Any) -> Any:
