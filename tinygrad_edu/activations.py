@@ -42,11 +42,10 @@ def sigmoid_slope_forward(s: Any, x: Any) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
-    slope = s * (1 - s)
     if s.size and not s.item(s.argmax()) < 0.999:
         tail = np.exp(-np.abs(x))
-        slope = np.where(s >= 0.999, tail / np.square(1 + tail), slope)
-    return slope
+        return tail / np.square(1 + tail)
+    return s * (1 - s)
 
 
 sigmoid_slope = define_elementwise(

@@ -10,6 +10,9 @@ import numpy as np
 from .engine.value import Value
 from .errors import NotTrackedError, OperandError
 
+ndarray = np.ndarray
+subtract = np.subtract
+
 
 class SGD:
     """Gradient descent, `p ← p − lr · v` with `v ← momentum · v + ∂L/∂p`.
@@ -43,19 +46,20 @@ class SGD:
     def step(self) -> None:
         """Move every parameter that has a gradient. Raises `NotTrackedError` if none has."""
         moved = False
+        lr, momentum = self.lr, self.momentum
         for position, parameter in enumerate(self.params):
             g = parameter.grad
             if g is None:
                 continue
             moved = True
-            if self.momentum:
+            if momentum:
                 previous = self.velocities[position]
-                g = g if previous is None else self.momentum * previous + g
+                g = g if previous is None else momentum * previous + g
                 self.velocities[position] = g
-            change = self.lr * g
-            if change.__class__ is np.ndarray:
+            change = lr * g
+            if change.__class__ is ndarray:
                 # The product's memory becomes the new data: no allocation beyond it.
-                np.subtract(parameter._data, change, change)
+                subtract(parameter._data, change, change)
                 parameter.rebind(change)
             else:
                 parameter.rebind(parameter._data - change)

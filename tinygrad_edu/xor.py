@@ -187,7 +187,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
         terminal.say(f"{text['try']}: {other}")
     finally:
         # Ctrl-C keeps what is finished. The name of a folder may be bytes that are no UTF-8.
-        lines = "\n".join(terminal.lines) + "\n"
+        lines = "".join(line + "\n" for line in terminal.lines)
         write_bytes(out / "transcript.txt", lines.encode(errors="backslashreplace"))
 
 

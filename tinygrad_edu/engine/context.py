@@ -8,32 +8,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Observer = Callable[[Any, Any], None]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class State:
-    """What `record` must know beyond its arguments."""
+    """What `record` must know beyond its arguments.
+
+    `watched` says whether anything must happen for each new node; `inner` remembers the states of
+    the scopes entered from this one.
+    """
 
     tracking: bool = True
     differentiating: bool = False
     scope: str = ""
     lines: bool = False
     observers: tuple[Observer, ...] = ()
+    watched: bool = field(init=False)
+    inner: dict[str, State] = field(init=False, default_factory=dict)
 
-    @cached_property
-    def watched(self) -> bool:
-        """Whether anything must happen for each new node."""
-        return self.lines or bool(self.observers)
-
-    @cached_property
-    def inner(self) -> dict[str, State]:
-        """The states of scopes entered from this one."""
-        return {}
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "watched", self.lines or bool(self.observers))
 
     def within(self, name: str) -> State:
         """The same state one scope further in."""

@@ -32,6 +32,7 @@ REAL_NUMBERS = frozenset("?bhilqBHILQefd")
 NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
 
 ndarray = np.ndarray
+float64 = np.float64
 new = object.__new__
 tick = itertools.count(1).__next__
 
@@ -40,12 +41,11 @@ class Node:
     """One number or array in a computation graph, with the operation and inputs it came from.
 
     `serial` is the tick at which `data` was last set: larger than that of every input, unless an
-    input was rebound after this node was recorded. `arrays` are the numbers `op` was run on.
+    input was rebound after this node was recorded.
     """
 
     __slots__ = (
         "_data",
-        "arrays",
         "grad",
         "inputs",
         "line",
@@ -62,7 +62,6 @@ class Node:
     grad: Any
     op: Operation | None
     inputs: tuple[Any, ...]
-    arrays: Sequence[Any]
     options: Mapping[str, Any]
     name: str | None
     scope: str
@@ -92,7 +91,7 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
             y = b._data
             tracked = b.requires_grad
             inputs = (x, b)
-        arrays: Sequence[Any] = (x, y)
+        arrays: Any = (x, y)
     else:
         kind, tracked, arrays = Node, False, []
         for item in inputs:
@@ -122,21 +121,24 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
     node.grad = node.name = node.line = None
     node.serial = tick()
     node.scope = state.scope
-    if tracked and op.differentiable and state.tracking:
-        node.op = op
-        node.inputs = inputs
-        node.arrays = arrays
-        node.options = options
-        node.requires_grad = True
-        dtype = data.dtype
-        if dtype is not FLOAT64 and dtype not in FLOATS:
+    if tracked and state.tracking and op.differentiable:
+        # Most data pass one of the first two tests, which are cheaper than the whole of it.
+        if (
+            data.__class__ is not float64
+            and (dtype := data.dtype) is not FLOAT64
+            and dtype not in FLOATS
+        ):
             raise DtypeError(
                 f"{op.name} gave {dtype}, which has no derivative here; "
                 "use float32 or float64 operands"
             )
+        node.op = op
+        node.inputs = inputs
+        node.options = options
+        node.requires_grad = True
     else:
         node.op = None
-        node.inputs = node.arrays = ()
+        node.inputs = ()
         node.options = NO_OPTIONS
         node.requires_grad = False
     if state.watched:
@@ -155,7 +157,7 @@ def make_leaf(
     node._data = data
     node.grad = None
     node.op = None
-    node.inputs = node.arrays = ()
+    node.inputs = ()
     node.options = NO_OPTIONS
     node.name = name
     node.line = None

@@ -52,6 +52,8 @@ class Operation:
     `domain` is one interval per argument (the last repeats); `kinks` are where one-sided
     derivatives differ or do not exist; `extremes` are argument tuples at which value and
     derivatives must stay finite; `formula` is LaTeX with `{0}`, `{1}` for the arguments.
+    `array_rules` are the rules as the sweep applies them to arrays; `constant` says that all of
+    them are numbers.
     """
 
     name: str
@@ -67,6 +69,8 @@ class Operation:
     arguments: tuple[str, ...] = field(init=False)
     defaults: Mapping[str, Any] = field(init=False)
     options: tuple[str, ...] = field(init=False)
+    array_rules: tuple[Any, ...] = field(init=False)
+    constant: bool = field(init=False)
 
     differentiable: ClassVar[bool] = True
     elementwise: ClassVar[bool] = False
@@ -113,14 +117,21 @@ class Operation:
             "defaults",
             {name: value for name, value in parameters.items() if value is not REQUIRED},
         )
+        set_field(self, "constant", not any(callable(rule) for rule in self.rules))
+        # On arrays a rule that is an operation has nothing to record.
+        set_field(
+            self,
+            "array_rules",
+            tuple(rule.forward if isinstance(rule, Operation) else rule for rule in self.rules),
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply to arrays at NumPy speed, or record where an argument is a Value."""
         for item in args:
             if isinstance(item, Node):
-                if kwargs or len(args) != self.count or self.variadic:
-                    return record(self, *self.bind(args, kwargs))
-                return record(self, args)
+                if not kwargs and len(args) == self.count and not self.variadic:
+                    return record(self, args)
+                return record(self, *self.bind(args, kwargs))
         if self.variadic:
             arrays, *others = args
             arrays = tuple(arrays)

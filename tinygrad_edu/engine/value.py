@@ -45,7 +45,7 @@ class Value(Node):
         self._data = wrapped(data)
         self.grad = None
         self.op = None
-        self.inputs = self.arrays = ()
+        self.inputs = ()
         self.options = NO_OPTIONS
         self.name = name
         self.line = None

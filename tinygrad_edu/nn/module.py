@@ -29,8 +29,10 @@ class Module:
         raise TypeError(f"{type(self).__name__} defines no forward(self, x)")
 
     def __call__(self, *inputs: Any) -> Any:
+        """Run `forward` with this module's name added to the scope."""
         state = STATE.get()
-        token = STATE.set(state.within(self._name or type(self).__name__.lower()))
+        name = self._name or type(self).__name__.lower()
+        token = STATE.set(state.inner.get(name) or state.within(name))
         try:
             return self.forward(*inputs)
         finally:

@@ -18,6 +18,11 @@ RANKS = (
 )
 
 
+def product(a: Any, b: Any) -> Any:
+    """a @ b. For two matrices `dot` does the same, in half the time where they are small."""
+    return a.dot(b) if a.ndim == 2 and b.ndim == 2 else a @ b
+
+
 def turned(a: Any) -> Any:
     """The transpose of the last two axes."""
     return a.T if a.ndim == 2 else np.swapaxes(a, -1, -2)
@@ -28,7 +33,7 @@ def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
         return g[..., None] * b
     if a.ndim == 1:
         return (b @ g[..., None])[..., 0]
-    return g @ turned(b)
+    return product(g, turned(b))
 
 
 def matmul_right(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
@@ -40,12 +45,12 @@ def matmul_right(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
         # One product over all batches instead of one each and a sum.
         rows = math.prod(a.shape[:-1])
         a, g = np.reshape(a, (rows, a.shape[-1])), np.reshape(g, (rows, g.shape[-1]))
-    return turned(a) @ g
+    return product(turned(a), g)
 
 
 matmul = define_structural(
     "matmul",
-    operator.matmul,
+    product,
     (matmul_left, matmul_right),
     formula=r"{0} \, {1}",
     numpy=(np.matmul,),
@@ -63,7 +68,7 @@ matmul = define_structural(
 
 affine = define_structural(
     "affine",
-    lambda x, weight, bias: x @ weight + bias,
+    lambda x, weight, bias: product(x, weight) + bias,
     (
         matmul_left,
         matmul_right,
