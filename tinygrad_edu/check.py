@@ -163,9 +163,11 @@ def compared(
     right = [(ahead - centre) / h for h, (ahead, _) in zip(steps, sides, strict=True)]
     left = [(centre - behind) / h for h, (_, behind) in zip(steps, sides, strict=True)]
     central = [(a + b) / 2 for a, b in zip(left, right, strict=True)]
-    # At the smallest steps nothing but rounding is left of a bend, once a corner's share is gone.
-    bends = [(b - a) * h for h, a, b in zip(steps, left, right, strict=True)]
-    heard = [abs(a - 2 * b) for a, b in itertools.pairwise(bends[STEPS[0] + HEARD :])]
+    # At the smallest steps nothing but rounding is left of f(h) − 2 f(0) + f(−h), once the shares
+    # of a corner, ∝ h, and of f″, ∝ h², are gone; the rounding grows √(1 + 6² + 8²) times.
+    bends = [(b - a) * h for h, a, b in zip(steps, left, right, strict=True)][STEPS[0] + HEARD :]
+    trios = zip(bends, bends[1:], bends[2:], strict=False)
+    heard = [abs(a - 6 * b + 8 * c) / 10 for a, b, c in trios]
     rounding = [
         max(8 * EPSILON * max(abs(centre), abs(ahead), abs(behind)), *heard, TINY) / h
         for h, (ahead, behind) in zip(steps, sides, strict=True)
@@ -192,22 +194,24 @@ def extrapolated(
     """The limit of `differences` at steps halved each time, and its bar; ∞ where there is none.
 
     `powers` are those of the step in their error; each column of the table removes one. A limit
-    that differences at smaller steps contradict is passed over.
+    that smaller steps contradict, in its column or not extrapolated, is passed over.
     """
-    spread = [math.inf, *(abs(b - a) for a, b in itertools.pairwise(differences))]
-    reach = [2 * each + noise for each, noise in zip(spread, rounding, strict=True)]
     best, narrowest = differences[-1], math.inf
     column, noise = differences, rounding
-    for removed, power in enumerate(powers, 1):
+    plain = list(zip(column, bars(column, noise), strict=True))
+    for power in powers:
         factor = 2.0**power
-        finer = [b + (b - a) / (factor - 1) for a, b in itertools.pairwise(column)]
+        column = [b + (b - a) / (factor - 1) for a, b in itertools.pairwise(column)]
         noise = [(factor * b + a) / (factor - 1) for a, b in itertools.pairwise(noise)]
-        for k in range(1, len(finer)):
-            bar = 2 * abs(finer[k] - finer[k - 1]) + noise[k]
-            if bar < narrowest and all(
-                abs(finer[k] - differences[j]) <= bar + reach[j]
-                for j in range(k + removed, len(differences))
-            ):
-                best, narrowest = finer[k], bar
-        column = finer
+        limits = list(zip(column, bars(column, noise), strict=True))
+        for smaller, (limit, bar) in zip(reversed(range(len(limits))), limits, strict=True):
+            others = limits[len(limits) - smaller :] + plain[len(plain) - smaller :]
+            if bar < narrowest and all(abs(limit - x) <= bar + reach for x, reach in others):
+                best, narrowest = limit, bar
     return best, narrowest
+
+
+def bars(limits: list[float], rounding: list[float]) -> list[float]:
+    """How far each limit may be off, by its distance from the one before and by rounding."""
+    distances = [math.inf, *(abs(b - a) for a, b in itertools.pairwise(limits))]
+    return [2 * distance + noise for distance, noise in zip(distances, rounding, strict=True)]

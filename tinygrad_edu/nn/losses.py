@@ -12,28 +12,25 @@ from ..engine.value import Operand, Value
 from ..errors import ShapeError
 
 
-def checked(prediction: Operand, target: Operand) -> None:
+def checked(prediction: Value, target: Any) -> None:
     """Refuse shapes that broadcasting would turn into a table of all pairs."""
-    shape, wanted = shape_of(target), shape_of(prediction)
-    if shape != wanted:
+    shape = target.shape if hasattr(target, "shape") else np.shape(target)
+    if shape != prediction.shape:
+        wanted = prediction.shape
         raise ShapeError(
             f"the prediction has shape {wanted} and the target {shape}; they must be equal, "
             f"reshape the target with .reshape({', '.join(map(str, wanted))})"
         )
 
 
-def shape_of(operand: Any) -> tuple[int, ...]:
-    """The shape of a Value, an array, a list or a number."""
-    shape: tuple[int, ...] = operand.shape if hasattr(operand, "shape") else np.shape(operand)
-    return shape
-
-
 def squared_error_forward(prediction: Any, target: Any) -> Any:
+    """The mean of (prediction − target)²."""
     difference = prediction - target
     return np.add.reduce(np.square(difference), None) / difference.size
 
 
 def squared_error_pullback(g: Any, out: Any, prediction: Any, target: Any) -> Any:
+    """2 (prediction − target) / n, times g."""
     return (2 * g / prediction.size) * (prediction - target)
 
 

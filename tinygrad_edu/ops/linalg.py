@@ -20,7 +20,8 @@ RANKS = (
 
 def product(a: Any, b: Any) -> Any:
     """a @ b. For two matrices `dot` does the same, in half the time where they are small."""
-    return a.dot(b) if a.ndim == 2 and b.ndim == 2 else a @ b
+    alike = a.__class__ is b.__class__ and a.ndim == 2 and b.ndim == 2
+    return a.dot(b) if alike else a @ b
 
 
 def turned(a: Any) -> Any:
@@ -29,6 +30,7 @@ def turned(a: Any) -> Any:
 
 
 def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
+    """The gradient of a in a @ b (+ bias)."""
     if b.ndim == 1:
         return g[..., None] * b
     if a.ndim == 1:
@@ -37,6 +39,7 @@ def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
 
 
 def matmul_right(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
+    """The gradient of b in a @ b (+ bias)."""
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
     if b.ndim == 1:
@@ -94,6 +97,7 @@ def rows_first(b: Any) -> Any:
 
 
 def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
+    """The gradient of a in np.dot(a, b)."""
     if not np.ndim(a) or not np.ndim(b):
         return g * b
     if b.ndim == 1:
@@ -103,6 +107,7 @@ def dot_left(g: Any, out: Any, a: Any, b: Any) -> Any:
 
 
 def dot_right(g: Any, out: Any, a: Any, b: Any) -> Any:
+    """The gradient of b in np.dot(a, b)."""
     if not np.ndim(a) or not np.ndim(b):
         return g * a
     rows = math.prod(a.shape[:-1])
