@@ -248,8 +248,8 @@ _STYLE = """
 * { box-sizing: border-box; }
 body {
   margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere;
-  font: 1rem/1.65 system-ui, "Hiragino Sans", "Yu Gothic UI", "Noto Sans CJK JP", "embedded Japanese",
-    sans-serif;
+  font: 1rem/1.65 system-ui, "Hiragino Sans", "Yu Gothic UI", "Noto Sans CJK JP",
+    "embedded Japanese", sans-serif;
 }
 main, footer { max-width: 58rem; margin: 0 auto; padding: 0 1rem; }
 h1 { margin: 1.5rem 0 .5rem; font-size: 1.7rem; line-height: 1.3; }
@@ -277,7 +277,8 @@ figcaption { max-width: 44rem; margin-top: .5rem; }
 .picture img { display: block; height: auto; margin: 0 auto; }
 pre {
   overflow-x: auto; margin: .5rem 0 1.25rem; padding: .75rem 1rem; border: 1px solid var(--line);
-  border-radius: .5rem; background: var(--box); font: .9rem/1.5 ui-monospace, monospace, "embedded Japanese";
+  border-radius: .5rem; background: var(--box);
+  font: .9rem/1.5 ui-monospace, monospace, "embedded Japanese";
 }
 summary { cursor: pointer; }
 footer { padding-bottom: 2rem; color: var(--faint); font-size: .9rem; }

@@ -1,1 +1,1 @@
-"""The engine: values, operation records and the reverse sweep. It knows nothing of layers or files."""
+"""The engine: values, operation records, the reverse sweep. It knows nothing of layers or files."""

@@ -42,7 +42,8 @@ class State:
         return state
 
 
-STATE: ContextVar[State] = ContextVar("tinygrad_edu_state", default=State())
+OUTSIDE = State()
+STATE: ContextVar[State] = ContextVar("tinygrad_edu_state", default=OUTSIDE)
 
 
 @contextmanager

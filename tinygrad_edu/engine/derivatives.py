@@ -190,7 +190,6 @@ def trace_nonfinite() -> Iterator[None]:
     Forward, the operation whose result is not finite; backward, the node whose incoming gradient
     is not. Costs a look at every array.
     """
-
     users: dict[int, Node] = {}
 
     def look(node: Node, gradient: Any) -> None:
@@ -211,9 +210,9 @@ def trace_nonfinite() -> Iterator[None]:
         bad = np.asarray(found)[~np.isfinite(found)].flat[0]
         what = "gave" if forward else f"passed on, to {describe(node)}, the gradient"
         raise NonFiniteError(
-            f"{made_by}{f' of {given}' if given else ''} {what} {bad}{f' at {line}' if line else ''}"
-            "; look at its inputs: log and sqrt need positive numbers, exp and ** overflow, "
-            "division needs a divisor that is not zero"
+            f"{made_by}{f' of {given}' if given else ''} {what} {bad}"
+            f"{f' at {line}' if line else ''}; look at its inputs: log and sqrt need positive "
+            "numbers, exp and ** overflow, division needs a divisor that is not zero"
         )
 
     with observe(look):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -112,7 +112,7 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
         explain(op, inputs, options, error)
     if data.__class__ is ndarray:
         if data.ndim:
-            data.setflags(False)
+            data.setflags(write=False)
         else:
             data = data[()]
     state = STATE.get()
@@ -173,7 +173,7 @@ def frozen(array: np.ndarray[Any, Any]) -> Any:
         return array[()]
     if array.base is not None or array.flags.writeable:
         array = array.copy()
-        array.setflags(False)
+        array.setflags(write=False)
     return array
 
 
@@ -213,7 +213,7 @@ def wrapped(data: Any) -> Any:
         )
     if array.ndim == 0:
         return array[()]
-    array.setflags(False)
+    array.setflags(write=False)
     return array
 
 
@@ -228,7 +228,7 @@ def describe(item: Any) -> str:
 
 
 def explain(op: Operation, inputs: tuple[Any, ...], options: Any, error: Exception) -> NoReturn:
-    """Raise `error` again with the operation, its inputs and, if recorded, the line of user code."""
+    """Raise `error` again with the operation, its inputs and, if recorded, the user's line."""
     given = ", ".join(describe(item) for item in inputs)
     extra = "".join(f", {name}={value!r}" for name, value in options.items())
     where = f" at {user_line()}" if STATE.get().lines else ""

@@ -18,9 +18,9 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from ..errors import IncompleteRecordError, OperandError, UnknownNameError, closest
-from .node import NO_OPTIONS, Node, record
+from .node import Node, record
 
-O = TypeVar("O", bound="Operation")
+Kind = TypeVar("Kind", bound="Operation")
 
 Rule = Callable[..., Any] | float
 Interval = tuple[float, float]
@@ -82,7 +82,7 @@ class Operation:
 
     def arity(self) -> int:
         """How many of `forward`'s parameters are arrays; the rest are options."""
-        raise NotImplementedError
+        return len(self.rules)
 
     def __post_init__(self) -> None:
         for name in ("name", "formula", "domain"):
@@ -200,10 +200,8 @@ class Elementwise(Operation):
 
     @property
     def rules(self) -> tuple[Any, ...]:
+        """The partials."""
         return self.partials
-
-    def arity(self) -> int:
-        return len(self.partials)
 
     def __post_init__(self) -> None:
         count = len(parameters_of(self.forward))
@@ -235,10 +233,8 @@ class Structural(Operation):
 
     @property
     def rules(self) -> tuple[Any, ...]:
+        """The pullbacks."""
         return self.pullbacks
-
-    def arity(self) -> int:
-        return len(self.pullbacks)
 
     def __post_init__(self) -> None:
         if not self.pullbacks or not all(callable(rule) for rule in self.pullbacks):
@@ -264,6 +260,7 @@ class Discrete(Operation):
     differentiable: ClassVar[bool] = False
 
     def arity(self) -> int:
+        """As declared: there are no rules to count."""
         return self.array_arguments
 
 
@@ -325,7 +322,7 @@ def find(name: str) -> Operation:
     return OPERATIONS[name]
 
 
-def register(operation: O) -> O:
+def register(operation: Kind) -> Kind:
     """Enter a record in the registry and in the dispatch of its NumPy functions."""
     if operation.name in OPERATIONS:
         raise IncompleteRecordError(
@@ -430,6 +427,6 @@ def define_discrete(
 
 def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:
     """`item` as a tuple, whether one thing or a sequence of them is given."""
-    if item is None or isinstance(item, tuple | list) and not (item and is_one(item)):
+    if item is None or (isinstance(item, tuple | list) and not (item and is_one(item))):
         return tuple(item or ())
     return (item,)

@@ -96,7 +96,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             yield node, g
             continue
         if g.__class__ is ndarray:
-            g.setflags(False)
+            g.setflags(write=False)
         yield node, g
         inputs, elementwise = node.inputs, op.elementwise
         if create_graph:
@@ -109,7 +109,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                     given.append(item._data if isinstance(item, Node) else item)
         if op.variadic:
             rules = tuple(partial(rules[0], position=i) for i in range(len(inputs)))
-        for item, rule in zip(inputs, rules):
+        for item, rule in zip(inputs, rules, strict=True):
             if not isinstance(item, Node) or not item.requires_grad:
                 continue
             if not elementwise:
@@ -181,7 +181,7 @@ def start(root: Node, gradient: Any) -> Any:
             )
         one = data.dtype.type(1)
         return np.full(data.shape, one) if data.ndim else one
-    seed = gradient if isinstance(gradient, Node) else np.array(gradient)
+    seed: Any = gradient if isinstance(gradient, Node) else np.array(gradient)
     if seed.dtype.kind not in "biuf":
         raise ShapeError(f"gradient= must be real numbers, not {seed.dtype}")
     if seed.shape != data.shape:
@@ -189,14 +189,14 @@ def start(root: Node, gradient: Any) -> Any:
             f"gradient= has shape {seed.shape}, but the value has shape {data.shape}; "
             "they must be equal (np.broadcast_to makes them so)"
         )
-    if isinstance(seed, Node):
-        return seed if seed.dtype == data.dtype else OPERATIONS["astype"](seed, data.dtype)
-    return seed.astype(data.dtype)[()]
+    if seed.dtype != data.dtype:
+        seed = OPERATIONS["astype"](seed, data.dtype)
+    return seed if isinstance(seed, Node) or seed.ndim else seed[()]
 
 
 @np.errstate(all="ignore")  # as a decorator it costs half of what a with statement does
 def backward(root: Node, gradient: Any = None) -> None:
-    """Fill `.grad` of every node under `root`: leaves add up over passes, inner nodes keep the last."""
+    """Fill `.grad` under `root`: leaves add up over passes, inner nodes keep the last one."""
     seed = start(root, gradient)
     if isinstance(seed, Node):
         seed = np.array(seed._data)[()]
@@ -215,7 +215,7 @@ def backward(root: Node, gradient: Any = None) -> None:
 def gradients(
     root: Node, xs: tuple[Node, ...], gradient: Any = None, create_graph: bool = False
 ) -> tuple[Any, ...]:
-    """∂root/∂x for each x, without touching any `.grad`; zeros where `root` does not depend on x."""
+    """∂root/∂x for each x, zeros where `root` does not depend on it; no `.grad` is touched."""
     kind = type(root)
     seed = start(root, gradient) if root.requires_grad else None
     found: dict[int, Any] = {}

@@ -39,9 +39,7 @@ class Value(Node):
 
     __slots__ = ()
 
-    def __init__(
-        self, data: Operand, name: str | None = None, requires_grad: bool = True
-    ) -> None:
+    def __init__(self, data: Operand, name: str | None = None, requires_grad: bool = True) -> None:
         self._data = wrapped(data)
         self.grad = None
         self.op = None
@@ -311,7 +309,7 @@ class Value(Node):
         return record(OPERATIONS["power"], (other, self))  # type: ignore[no-any-return]
 
     def __ipow__(self, other: Operand) -> Value:
-        return self.in_place(self ** other, "**=")
+        return self.in_place(self**other, "**=")
 
     def __matmul__(self, other: Operand) -> Value:
         return record(OPERATIONS["matmul"], (self, other))  # type: ignore[no-any-return]
@@ -513,9 +511,7 @@ class Value(Node):
         return OPERATIONS["astype"](self, dtype=np.dtype(dtype))  # type: ignore[no-any-return]
 
 
-def reduced(
-    name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]
-) -> Any:
+def reduced(name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]) -> Any:
     """The reduction `name` of `value`; an unknown option is refused by its record."""
     if unknown:
         return OPERATIONS[name](value, axis=axis, keepdims=keepdims, **unknown)

@@ -65,5 +65,6 @@ def named(name: str) -> Initialiser:
     plain = name.lower().rstrip("_")
     for other, ours in SPELLINGS.items():
         plain = plain.replace(other, ours)
-    hint = f"write {plain!r}" if plain in INITIALISERS else f"there is {closest(plain, INITIALISERS)}"
+    known = plain in INITIALISERS
+    hint = f"write {plain!r}" if known else f"there is {closest(plain, INITIALISERS)}"
     raise UnknownNameError(f"no initialiser {name!r}; {hint}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Linear(Module):
         self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
 
     def forward(self, x: Operand) -> Value:
+        """The pre-activation, of shape (..., outputs)."""
         if self.bias is None:
             return record(matmul, (x, self.weight))  # type: ignore[no-any-return]
         return record(affine, (x, self.weight, self.bias))  # type: ignore[no-any-return]
@@ -61,6 +63,7 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def forward(self, x: Any) -> Any:
+        """The last layer's result."""
         for layer in self.layers:
             x = layer(x)
         return x
@@ -96,12 +99,13 @@ class MLP(Module):
             init = "he_normal" if "relu" in str(activation) else "xavier_normal"
         self.layers = [
             Linear(inputs, outputs, init=init, seed=generator, dtype=dtype)
-            for inputs, outputs in zip(widths, widths[1:], strict=False)
+            for inputs, outputs in pairwise(widths)
         ]
         self.activation = hidden
         self.output = activations.named(output) if isinstance(output, str) else output
 
     def forward(self, x: Operand) -> Value:
+        """The network's answer to x of shape (..., inputs)."""
         *hidden, last = self.layers
         for layer in hidden:
             x = self.activation(layer(x))
@@ -110,10 +114,8 @@ class MLP(Module):
 
     def __repr__(self) -> str:
         widths = [layer.weight.shape[-2] for layer in self.layers]
-        return (
-            f"MLP({[*widths, self.layers[-1].weight.shape[-1]]}, activation={label(self.activation)}"
-            f", output={label(self.output)})"
-        )
+        widths.append(self.layers[-1].weight.shape[-1])
+        return f"MLP({widths}, activation={label(self.activation)}, output={label(self.output)})"
 
 
 def label(function: Any) -> str:

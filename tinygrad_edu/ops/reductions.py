@@ -9,7 +9,7 @@ import numpy as np
 
 from ..engine.operation import define_structural
 
-AXES = (
+AXES: tuple[Any, ...] = (
     (((2, 3),), {}),
     (((2, 3, 4),), {"axis": (0, 2)}),
     (((2, 3, 4),), {"axis": -1, "keepdims": True}),
@@ -42,6 +42,7 @@ def spread(g: Any, shape: tuple[int, ...], axis: Any, keepdims: bool) -> Any:
 
 
 def broadcast_to_forward(array: Any, shape: tuple[int, ...]) -> Any:
+    """A new array of `shape` filled with `array`."""
     # Filling beats np.broadcast_to on small arrays, and a solid array is faster to multiply.
     out = np.empty(shape, array.dtype)
     out[...] = array
@@ -62,8 +63,9 @@ broadcast_to = define_structural(
 )
 
 
-def sum_forward(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(a, axis, None, None, keepdims)
+def sum_forward(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    """What `np.sum` computes, without its wrapper."""
+    return np.add.reduce(a, axis=axis, keepdims=keepdims)
 
 
 total = define_structural(
@@ -83,8 +85,9 @@ def mean_count(shape: tuple[int, ...], axis: Any) -> int:
     return math.prod(shape[a] for a in reduced_axes(len(shape), axis))
 
 
-def mean_forward(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    return np.add.reduce(a, axis, None, None, keepdims) / mean_count(a.shape, axis)
+def mean_forward(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
+    """What `np.mean` computes, without its wrapper."""
+    return np.add.reduce(a, axis=axis, keepdims=keepdims) / mean_count(a.shape, axis)
 
 
 mean = define_structural(
@@ -107,9 +110,7 @@ def gaps(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return np.diff(np.sort(flat, axis=0), axis=0)
 
 
-def shared_among_ties(
-    g: Any, out: Any, a: Any, axis: Any = None, keepdims: bool = False
-) -> Any:
+def shared_among_ties(g: Any, out: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """An extreme's gradient, in equal parts to the entries that attain it."""
     kept = kept_shape(a.shape, axis)
     attained = a == np.reshape(out, kept)
