@@ -121,7 +121,7 @@ def test_parameters_may_come_one_by_one() -> None:
 
 @pytest.mark.parametrize("rate", [0.0, -0.1, math.nan])
 def test_a_rate_that_is_not_positive_is_refused(rate: float) -> None:
-    with pytest.raises(OperandError, match=f"lr must be positive, not {rate}"):
+    with pytest.raises(OperandError, match=f"lr must be a positive number, not {rate}"):
         te.optim.SGD([te.Value(1.0)], lr=rate)
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
 from .engine.value import Value
 from .errors import NotTrackedError, OperandError
+from .nn.module import Module
 
 ndarray = np.ndarray
 subtract = np.subtract
@@ -23,19 +26,23 @@ class SGD:
     """
 
     def __init__(self, params: Iterable[Value], lr: float = 0.1, momentum: float = 0.0) -> None:
-        self.params = list(params)
+        if isinstance(params, Module):
+            raise OperandError("SGD takes a list of parameters; pass model.parameters()")
+        self.params = [params] if isinstance(params, Value) else list(params)
         if not self.params:
             raise OperandError("SGD got no parameters; pass model.parameters()")
         for parameter in self.params:
             if not isinstance(parameter, Value) or parameter.op is not None:
                 raise OperandError(f"SGD updates leaves made with te.Value, not {parameter!r}")
-        if not lr > 0:
-            raise OperandError(f"lr must be positive, not {lr}")
-        if not 0 <= momentum < 1:
-            raise OperandError(f"momentum must be at least 0 and below 1, not {momentum}")
+        if len({id(parameter) for parameter in self.params}) < len(self.params):
+            raise OperandError("SGD got the same parameter twice, which would be moved twice")
+        if not isinstance(lr, Real) or not 0 < lr < inf:
+            raise OperandError(f"lr must be a positive number, not {lr!r}")
+        if not isinstance(momentum, Real) or not 0 <= momentum < 1:
+            raise OperandError(f"momentum must be at least 0 and below 1, not {momentum!r}")
         # Python numbers are weak: a float32 parameter stays float32.
-        self.lr = float(lr)
-        self.momentum = float(momentum)
+        self.lr: float = float(lr)
+        self.momentum: float = float(momentum)
         self.velocities: list[Any] = [None] * len(self.params)
 
     def zero_grad(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
@@ -41,11 +41,13 @@ class Node:
     """One number or array in a computation graph, with the operation and inputs it came from.
 
     `serial` is the tick at which `data` was last set: larger than that of every input, unless an
-    input was rebound after this node was recorded.
+    input was rebound after this node was recorded. `arrays` are the numbers that `op` was run on,
+    or none of them where its derivatives need none: half of a scalar graph are sums.
     """
 
     __slots__ = (
         "_data",
+        "arrays",
         "grad",
         "inputs",
         "line",
@@ -62,6 +64,7 @@ class Node:
     grad: Any
     op: Operation | None
     inputs: tuple[Any, ...]
+    arrays: Sequence[Any]
     options: Mapping[str, Any]
     name: str | None
     scope: str
@@ -91,7 +94,7 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
             y = b._data
             tracked = b.requires_grad
             inputs = (x, b)
-        arrays: Any = (x, y)
+        arrays: Sequence[Any] = (x, y)
     else:
         kind, tracked, arrays = Node, False, []
         for item in inputs:
@@ -112,7 +115,8 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
         explain(op, inputs, options, error)
     if data.__class__ is ndarray:
         if data.ndim:
-            data.setflags(write=False)
+            # By position: the keyword, write=, takes three times as long.
+            data.setflags(False)  # type: ignore[call-arg]
         else:
             data = data[()]
     state = STATE.get()
@@ -134,11 +138,12 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
             )
         node.op = op
         node.inputs = inputs
+        node.arrays = () if op.constant else arrays
         node.options = options
         node.requires_grad = True
     else:
         node.op = None
-        node.inputs = ()
+        node.inputs = node.arrays = ()
         node.options = NO_OPTIONS
         node.requires_grad = False
     if state.watched:
@@ -157,7 +162,7 @@ def make_leaf(
     node._data = data
     node.grad = None
     node.op = None
-    node.inputs = ()
+    node.inputs = node.arrays = ()
     node.options = NO_OPTIONS
     node.name = name
     node.line = None
@@ -173,7 +178,7 @@ def frozen(array: np.ndarray[Any, Any]) -> Any:
         return array[()]
     if array.base is not None or array.flags.writeable:
         array = array.copy()
-        array.setflags(write=False)
+        array.setflags(False)  # type: ignore[call-arg]
     return array
 
 

@@ -87,33 +87,31 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
     times: Callable[[Any, Any], Any] = OPERATIONS["chain_product"] if create_graph else chain
     for node in order(root):
         g = pending.pop(node.serial)
-        if observers:
-            for callback in observers:
-                callback(node, g._data if create_graph else g)
-            refuse_newer_inputs(node)  # a callback may have updated a leaf
+        for callback in observers:
+            callback(node, g._data if create_graph else g)
         op = node.op
         if op is None:
             yield node, g
             continue
         if g.__class__ is ndarray:
-            g.setflags(write=False)
+            g.setflags(False)  # type: ignore[call-arg]
         yield node, g
-        inputs, elementwise = node.inputs, op.elementwise
+        inputs, elementwise, options = node.inputs, op.elementwise, node.options
+        given: tuple[Any, ...]
         if create_graph:
-            rules, given = op.rules, [node, *inputs]
+            refuse_newer_inputs(node)  # an observer may have updated a leaf meanwhile
+            rules, given = op.rules, (node, *inputs)
         else:
-            # The very numbers the operation was run on: `order` refuses an input with newer ones.
-            rules, given = op.array_rules, [node._data]
-            if not op.constant:
-                for item in inputs:
-                    given.append(item._data if isinstance(item, Node) else item)
-        if op.variadic:
-            rules = tuple(partial(rules[0], position=i) for i in range(len(inputs)))
-        for item, rule in zip(inputs, rules, strict=True):
+            rules, given = op.array_rules, (node._data, *node.arrays)
+        if not elementwise:
+            given = (g, *given)
+            if op.variadic:
+                rules = tuple(partial(rules[0], position=i) for i in range(len(inputs)))
+        for item, rule in zip(inputs, rules):  # noqa: B905 (the keyword takes time at each node)
             if not isinstance(item, Node) or not item.requires_grad:
                 continue
             if not elementwise:
-                message = rule(g, *given, **node.options)
+                message = rule(*given, **options) if options else rule(*given)
                 if message.__class__ is ndarray and getrefcount(message) > FRESH:
                     message = message[...]  # the rule keeps it: a view, so that leaves copy it
             elif rule.__class__ is int or rule.__class__ is float:
@@ -135,7 +133,7 @@ def conform(message: Any, like: Any, node: Node) -> Any:
 
     `node` is the node whose rule gave it, for the error.
     """
-    if message.__class__ is not ndarray and not isinstance(message, Node | np.generic):
+    if not hasattr(message, "dtype"):  # a list, or one of Python's own numbers
         message = np.asarray(message)
     given, wanted = message.shape, like.shape
     if given != wanted:

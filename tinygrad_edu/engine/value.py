@@ -43,7 +43,7 @@ class Value(Node):
         self._data = wrapped(data)
         self.grad = None
         self.op = None
-        self.inputs = ()
+        self.inputs = self.arrays = ()
         self.options = NO_OPTIONS
         self.name = name
         self.line = None

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import activations
-from ..engine.node import record
+from ..engine.node import FLOATS, record
 from ..engine.value import Operand, Value
-from ..errors import ShapeError
+from ..errors import DtypeError, ShapeError, UnknownNameError
 from ..ops.linalg import affine, matmul
 from . import init as initialisers
 from .init import Initialiser
@@ -40,8 +40,15 @@ class Linear(Module):
         for what, count in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(count, int | np.integer) or count < 1:
                 raise ShapeError(f"Linear needs a positive whole number of {what}, not {count!r}")
+        if np.dtype(dtype) not in FLOATS:
+            raise DtypeError(f"Linear's dtype is np.float64 or np.float32, not {np.dtype(dtype)}")
         draw = initialisers.named(init) if isinstance(init, str) else init
         weights = draw((inputs, outputs), np.random.default_rng(seed))
+        if np.shape(weights) != (inputs, outputs):
+            raise ShapeError(
+                f"the initialiser gave weights of shape {np.shape(weights)}; it must give "
+                f"{(inputs, outputs)}, the shape it is called with"
+            )
         self.weight = Value(np.asarray(weights, dtype), name="weight")
         self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
 
@@ -69,7 +76,7 @@ class Sequential(Module):
         return x
 
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(repr, self.layers))})"
+        return f"Sequential({', '.join(map(label, self.layers))})"
 
 
 class MLP(Module):
@@ -91,8 +98,14 @@ class MLP(Module):
         seed: int | np.random.Generator = 0,
         dtype: Any = np.float64,
     ) -> None:
-        if len(widths) < 2:
-            raise ShapeError(f"MLP needs at least two widths, inputs and outputs, not {widths!r}")
+        if not isinstance(widths, Sequence) or len(widths) < 2:
+            raise ShapeError(
+                f"MLP needs a list of at least two widths, as [2, 8, 1], not {widths!r}"
+            )
+        if activation is None:
+            raise UnknownNameError(
+                'MLP needs an activation between layers; for none write "linear"'
+            )
         generator = np.random.default_rng(seed)
         hidden = activations.named(activation) if isinstance(activation, str) else activation
         if init is None:
@@ -119,5 +132,7 @@ class MLP(Module):
 
 
 def label(function: Any) -> str:
-    """An activation's name in a repr."""
+    """A layer as it shows itself, a function by its name."""
+    if isinstance(function, Module):
+        return repr(function)
     return repr(getattr(function, "name", getattr(function, "__name__", function)))

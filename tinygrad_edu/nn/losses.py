@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,10 @@ def checked(prediction: Value, target: Any) -> None:
     shape = target.shape if hasattr(target, "shape") else np.shape(target)
     if shape != prediction.shape:
         wanted = prediction.shape
+        same_size = math.prod(shape) == math.prod(wanted)
         raise ShapeError(
             f"the prediction has shape {wanted} and the target {shape}; they must be equal, "
-            f"reshape the target with .reshape({', '.join(map(str, wanted))})"
+            + (f"write target.reshape{wanted}" if same_size else "give one target per prediction")
         )
 
 
@@ -61,5 +63,6 @@ def bce_with_logits(logits: Value, target: Operand) -> Value:
     Both terms are positive, so nothing cancels however large the logits are. Raises `ShapeError`
     where the shapes differ.
     """
+    target = target if isinstance(target, Value) else np.asarray(target)
     checked(logits, target)
-    return np.mean(target * softplus(-logits) + (1 - target) * softplus(logits))  # type: ignore[operator,return-value]
+    return np.mean(target * softplus(-logits) + (1 - target) * softplus(logits))  # type: ignore[no-any-return]

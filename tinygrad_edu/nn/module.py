@@ -38,24 +38,31 @@ class Module:
         finally:
             STATE.reset(token)
 
-    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
-        """This module and all inside it, with dotted paths, in the order of their attributes."""
-        yield prefix, self
-        for name, value in vars(self).items():
-            for path, part in parts(name, value):
-                if isinstance(part, Module):
-                    yield from part.named_modules(f"{prefix}.{path}" if prefix else path)
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """This module and all inside it, each once, with dotted paths, in attribute order."""
+        seen = {id(self)}
+        stack: list[tuple[str, Module]] = [("", self)]
+        while stack:
+            prefix, module = stack.pop()
+            yield prefix, module
+            inner = []
+            for path, part in members(module):
+                if isinstance(part, Module) and id(part) not in seen:
+                    seen.add(id(part))
+                    # A list may have grown since it was assigned.
+                    object.__setattr__(part, "_name", path)
+                    inner.append((f"{prefix}.{path}" if prefix else path, part))
+            stack.extend(reversed(inner))
 
     def named_parameters(self) -> Iterator[tuple[str, Value]]:
         """Each tracked leaf once, with a path such as `layers.0.weight`."""
         seen: set[int] = set()
         for prefix, module in self.named_modules():
-            for name, value in vars(module).items():
-                for path, part in parts(name, value):
-                    tracked = isinstance(part, Value) and part.requires_grad and part.op is None
-                    if tracked and id(part) not in seen:
-                        seen.add(id(part))
-                        yield (f"{prefix}.{path}" if prefix else path), part
+            for path, part in members(module):
+                tracked = isinstance(part, Value) and part.requires_grad and part.op is None
+                if tracked and id(part) not in seen:
+                    seen.add(id(part))
+                    yield (f"{prefix}.{path}" if prefix else path), part
 
     def parameters(self) -> list[Value]:
         """All parameters, for an optimiser."""
@@ -65,6 +72,12 @@ class Module:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
             parameter.grad = None
+
+
+def members(module: Module) -> Iterator[tuple[str, Any]]:
+    """The Values and Modules in all attributes of a module, with their paths in it."""
+    for name, value in vars(module).items():
+        yield from parts(name, value)
 
 
 def parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
