@@ -19,8 +19,9 @@ from benchmarks.hand_written import xor_gradients
 from benchmarks.works import XOR_EPOCHS
 from tinygrad_edu.draw import gradient_magnitudes, losses, regions, surfaces
 from tinygrad_edu.errors import RenderingError
-from tinygrad_edu.xor import Settings, batch_graph, sample_graph
-from tinygrad_edu.xor_texts import TEXTS
+from tinygrad_edu.xor import Settings
+from tinygrad_edu.xor.pages import batch_graph, sample_graph
+from tinygrad_edu.xor.texts import TEXTS
 
 Array = NDArray[np.float64]
 Network = Callable[[Array], Array]

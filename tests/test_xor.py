@@ -20,8 +20,9 @@ from tinygrad_edu.check import Entry, Report
 from tinygrad_edu.errors import RenderingError, UnknownNameError
 from tinygrad_edu.nn.layers import MLP
 from tinygrad_edu.terminal import Terminal
-from tinygrad_edu.xor import Learnt, Settings
-from tinygrad_edu.xor_texts import TEXTS
+from tinygrad_edu.xor import Settings, pages
+from tinygrad_edu.xor.networks import Learnt, hidden_network, learn, learn_all, neuron
+from tinygrad_edu.xor.texts import TEXTS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -84,27 +85,27 @@ def tanh_by_hand(
 def test_both_networks_train_as_they_do_by_hand(seed: int) -> None:
     settings = Settings(epochs=400)
     losses, answers = neuron_by_hand(seed, 400)
-    learnt = xor.learn("neuron", xor.neuron(seed), settings, quiet())
+    learnt = learn("neuron", neuron(seed), settings, quiet())
     np.testing.assert_allclose(learnt.losses, losses, rtol=1e-11)
     np.testing.assert_allclose(learnt.answers, answers[:, 0], rtol=1e-11)
     losses, answers, sizes = tanh_by_hand(seed, 400)
-    network = xor.hidden_network(settings, seed)
+    network = hidden_network(settings, seed)
     with te.flow.track(network) as flow:
-        learnt = xor.learn("hidden", network, settings, quiet())
+        learnt = learn("hidden", network, settings, quiet())
     np.testing.assert_allclose(learnt.losses, losses, rtol=1e-9)
     np.testing.assert_allclose(learnt.answers, answers[:, 0], rtol=1e-9)
     np.testing.assert_allclose([row[1:] for row in flow.rows(range(400))], sizes, rtol=1e-8)
 
 
 def test_the_first_loss_is_the_articles() -> None:
-    assert f"{xor.learn('', xor.neuron(0), Settings(epochs=1), quiet()).losses[0]:.4f}" == "0.2744"
+    assert f"{learn('', neuron(0), Settings(epochs=1), quiet()).losses[0]:.4f}" == "0.2744"
 
 
 def trained(seeds: Sequence[int], hidden: int | None, activation: str = "tanh") -> Array:
     """The answers of networks trained side by side for the article's 10,000 epochs."""
     settings = Settings(hidden=hidden or 1, activation=activation)
-    networks = [xor.hidden_network(settings, s) if hidden else xor.neuron(s) for s in seeds]
-    return xor.learn_all("", networks, settings, quiet())
+    networks = [hidden_network(settings, s) if hidden else neuron(s) for s in seeds]
+    return learn_all("", networks, settings, quiet())
 
 
 def final_losses(answers: Array) -> Array:
@@ -150,12 +151,10 @@ def test_a_hundred_seeds() -> None:
 def test_networks_side_by_side_learn_what_each_learns_alone(activation: str) -> None:
     settings = Settings(hidden=3, activation=activation, epochs=200, lr=0.5)
     seeds = range(4)
-    together = xor.learn_all(
-        "", [xor.hidden_network(settings, seed) for seed in seeds], settings, quiet()
-    )
+    together = learn_all("", [hidden_network(settings, seed) for seed in seeds], settings, quiet())
     assert together.shape == (4, 4, 1)
     for seed, answers in zip(seeds, together, strict=True):
-        alone = xor.learn("", xor.hidden_network(settings, seed), settings, quiet())
+        alone = learn("", hidden_network(settings, seed), settings, quiet())
         np.testing.assert_allclose(answers[:, 0], alone.answers, rtol=1e-9)
 
 
@@ -166,8 +165,8 @@ def learnt(network: MLP, *answers: float) -> Learnt:
     return Learnt("a network", network, [], np.array(answers), Y[:, 0])
 
 
-TANH, LINEAR = (xor.hidden_network(Settings(activation=name), 0) for name in ("tanh", "linear"))
-NEURON = xor.neuron(0)
+TANH, LINEAR = (hidden_network(Settings(activation=name), 0) for name in ("tanh", "linear"))
+NEURON = neuron(0)
 
 
 @pytest.mark.parametrize("lang", ["en", "ja"])
@@ -194,7 +193,7 @@ def test_the_verdict_follows_the_answers(
     network: MLP, answers: tuple[float, ...], key: str, lang: str
 ) -> None:
     with np.errstate(invalid="ignore"):
-        sentence = xor.verdict(learnt(network, *answers), TEXTS[lang])
+        sentence = pages.verdict(learnt(network, *answers), TEXTS[lang])
         loss = float(np.mean((np.array(answers) - Y[:, 0]) ** 2))
     pairs = zip(answers, (False, True, True, False), strict=True)
     count = sum((answer > 0.5) == target for answer, target in pairs)
@@ -213,13 +212,13 @@ def test_the_check_summary_counts_each_verdict() -> None:
         Entry("b[1]", 2.5, (0.5, 0.5), 1e-12, "wrong"),
     ]
     for lang, wrong, corner in (("en", "1 are WRONG", "accepted"), ("ja", "1 個が誤り", "許容")):
-        summary = xor.check_summary(Report(tuple(entries)), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries)), TEXTS[lang])
         assert wrong in summary
         assert "b[1]" in summary
         assert "2.0e+00" in summary
-        summary = xor.check_summary(Report(tuple(entries[:2])), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries[:2])), TEXTS[lang])
         assert corner in summary
-        summary = xor.check_summary(Report(tuple(entries[:1])), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries[:1])), TEXTS[lang])
         assert re.search("1 of 1|1 個中 1 個", summary)
 
 
@@ -368,8 +367,11 @@ def test_many_seeds_say_how_often_each_network_learns(tmp_path: Path) -> None:
         "worst loss",
     ]
     settings = Settings(hidden=3, epochs=2000, lr=1.0)
-    for line, make in ((first, xor.neuron), (second, lambda s: xor.hidden_network(settings, s))):
-        alone = [xor.learn("", make(seed), settings, quiet()) for seed in range(3, 7)]
+    for line, make in (
+        (first, neuron),
+        (second, lambda s: hidden_network(settings, s)),
+    ):
+        alone = [learn("", make(seed), settings, quiet()) for seed in range(3, 7)]
         losses = [float(np.mean((each.answers - Y[:, 0]) ** 2)) for each in alone]
         count = sum(bool(each.right.all()) for each in alone)
         _, *cells = re.split(r"\s{2,}", line.strip())
@@ -508,7 +510,7 @@ def test_an_interrupt_keeps_what_is_finished(
 def test_an_interrupt_while_drawing_keeps_the_pictures_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = xor.png
+    whole = pages.png
     drawn: list[str] = []
 
     def stopping(figure: Any, path: Path) -> bytes:
@@ -517,7 +519,7 @@ def test_an_interrupt_while_drawing_keeps_the_pictures_before(
         drawn.append(path.name)
         return whole(figure, path)
 
-    monkeypatch.setattr(xor, "png", stopping)
+    monkeypatch.setattr(pages, "png", stopping)
     with pytest.raises(KeyboardInterrupt):
         xor.run(Settings(epochs=2, out=tmp_path), quiet(), "command")
     names = {path.name for path in tmp_path.iterdir()}

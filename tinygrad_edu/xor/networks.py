@@ -1,0 +1,141 @@
+"""The two networks, and how they learn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import data, optim
+from ..engine.context import no_grad
+from ..engine.value import Value
+from ..errors import UnknownNameError, closest
+from ..nn.layers import MLP
+from ..nn.losses import mse
+from ..terminal import Terminal
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+OPTIMIZERS: dict[str, Callable[..., optim.SGD]] = {"sgd": optim.SGD}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the command was asked for. `seeds` is how many seeds to repeat over, 0 for none."""
+
+    hidden: int = 8
+    activation: str = "tanh"
+    optimizer: str = "sgd"
+    epochs: int = 10_000
+    lr: float = 0.1
+    seed: int = 0
+    seeds: int = 0
+    out: Path = Path("runs/xor")
+    lang: str = "en"
+    plots: bool = True
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """A network after training: its loss at each epoch and its answers to the four inputs."""
+
+    name: str
+    network: MLP
+    losses: list[float]
+    answers: Array
+    targets: Array
+
+    @property
+    def right(self) -> Array:
+        """Which answers are on the right side of 0.5."""
+        return right(self.answers, self.targets)
+
+    def __call__(self, points: Array) -> Array:
+        """The answers to points of shape (n, 2), of shape (n,)."""
+        with no_grad():
+            return self.network(points).data[:, 0]  # type: ignore[no-any-return]
+
+
+def right(answers: Array, targets: Array) -> Array:
+    """Which answers are on the right side of 0.5; NaN is on neither."""
+    return np.where(targets > 0.5, answers > 0.5, answers <= 0.5)
+
+
+def neuron(seed: int) -> MLP:
+    """The article's network: one sigmoid neuron, weights and bias drawn from N(0, 1)."""
+    generator = np.random.default_rng(seed)
+    network = MLP(
+        [2, 1], output="sigmoid", init=lambda shape, g: g.standard_normal(shape), seed=generator
+    )
+    network.layers[0].bias = Value([generator.standard_normal()], name="bias")
+    return network
+
+
+def hidden_network(settings: Settings, seed: int) -> MLP:
+    """The one change: a hidden layer, its weights drawn by Xavier's rule."""
+    widths = [2, settings.hidden, 1]
+    return MLP(widths, settings.activation, "sigmoid", init="xavier_normal", seed=seed)
+
+
+def make_optimizer(settings: Settings, network: MLP) -> optim.SGD:
+    """The optimiser by name. Raises `UnknownNameError`."""
+    if settings.optimizer not in OPTIMIZERS:
+        raise UnknownNameError(
+            f"no optimiser {settings.optimizer!r}; there is "
+            f"{closest(settings.optimizer, OPTIMIZERS)}"
+        )
+    return OPTIMIZERS[settings.optimizer](network.parameters(), lr=settings.lr)
+
+
+def every(epochs: int) -> int:
+    """The article prints every thousandth epoch; shorter runs print ten times too."""
+    return min(1000, max(epochs // 10, 1))
+
+
+def learn(name: str, network: MLP, settings: Settings, terminal: Terminal) -> Learnt:
+    """The article's training: mean squared error over all four points, one step an epoch."""
+    x, y = data.xor()
+    optimizer = make_optimizer(settings, network)
+    losses = []
+    with terminal.progress(name, settings.epochs) as advance:
+        for epoch in range(settings.epochs):
+            loss = mse(network(x), y)
+            losses.append(loss.item())
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if epoch % every(settings.epochs) == 0:
+                terminal.say(f"Epoch {epoch}, Loss: {loss:.4f}")
+                advance(epoch)
+    with no_grad():
+        answers = network(x).data[:, 0]
+    return Learnt(name, network, losses, answers, y[:, 0])
+
+
+def learn_all(name: str, networks: Sequence[MLP], settings: Settings, terminal: Terminal) -> Array:
+    """Train networks of one shape side by side; answers of shape (networks, 4, 1).
+
+    The same model, each parameter with one more axis in front: the losses only add up, so every
+    network gets exactly its own gradient.
+    """
+    x, y = data.xor()
+    together = networks[0]
+    for layer, *others in zip(*(network.layers for network in networks), strict=True):
+        same = [layer, *others]
+        layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
+        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
+    optimizer = make_optimizer(settings, together)
+    targets = np.broadcast_to(y, (len(networks), *y.shape))
+    with terminal.progress(name, settings.epochs) as advance:
+        for epoch in range(settings.epochs):
+            loss = mse(together(x), targets) * len(networks)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if epoch % 100 == 0:
+                advance(epoch)
+    with no_grad():
+        return together(x).data  # type: ignore[no-any-return]

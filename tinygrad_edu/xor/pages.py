@@ -1,0 +1,229 @@
+"""What is said of a run: sentences, tables, pictures and the report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure as Plot
+
+from .. import __version__, check, data, flow
+from ..activations import sigmoid
+from ..draw import report, training
+from ..draw.graph import Graph, graph
+from ..draw.style import figure_context
+from ..engine.value import Value
+from ..errors import RenderingError
+from ..files import write_bytes, write_text
+from ..nn.losses import mse
+from ..terminal import Terminal
+from .networks import Learnt, Settings, hidden_network, neuron
+
+ALWAYS_HALF = 0.25  # the mean squared error of answering 0.5 to every input
+ABOUT = 0.05  # how near to 0.5 an answer is called "about 0.5"
+
+
+def find_font(lang: str) -> None:
+    """Raise `RenderingError` where no font can write the pictures' labels."""
+    try:
+        with figure_context(lang):
+            pass
+    except ImportError:
+        raise RenderingError(
+            "no font with Japanese characters was found for the pictures; "
+            'run pip install "tinygrad_edu[ja]", or add --no-plots or --lang en'
+        ) from None
+
+
+def show_answers(learnt: Learnt, terminal: Terminal, marks: bool) -> None:
+    """The four predictions, printed as in the article."""
+    terminal.say("\n== Prediction after learning ==")
+    for line, right in zip(answer_lines(learnt), learnt.right, strict=True):
+        terminal.say(f"{line} {'✓' if right else '✗'}" if marks else line)
+
+
+def answer_lines(learnt: Learnt) -> Iterator[str]:
+    """`Input: [0 1], Predicted: 0.5000, Target: 1` for each of the four points."""
+    x, y = data.xor()
+    for point, answer, target in zip(x.astype(int), learnt.answers, y[:, 0], strict=True):
+        yield f"Input: {point}, Predicted: {answer:.4f}, Target: {target:.0f}"
+
+
+def verdict(learnt: Learnt, text: Mapping[str, str]) -> str:
+    """What the measured loss and answers say, in one sentence."""
+    loss = float(np.mean((learnt.answers - learnt.targets) ** 2))
+    count = int(learnt.right.sum())
+    facts = {"loss": f"{loss:.4f}", "right": count}
+    *hidden, _ = learnt.network.layers
+    straight = not hidden or learnt.network.activation.name == "linear"  # type: ignore[attr-defined]
+    if not np.isfinite(loss):
+        return text["diverged"].format(**facts)
+    if count == 4 and loss < 0.01:
+        return text["learnt"].format(loss=f"{loss:.5f}", right=count)
+    if count == 4:
+        return text["on_the_way"].format(**facts)
+    if np.abs(learnt.answers - 0.5).max() < ABOUT:
+        return text["half_linear" if straight else "half"].format(**facts)
+    if straight:
+        return text["straight_line_hidden" if hidden else "straight_line"].format(**facts)
+    return text["not_learnt"].format(**facts)
+
+
+def check_summary(checked: check.Report, text: Mapping[str, str]) -> str:
+    """How many gradient entries agree with finite differences, and the worst error."""
+    facts = {
+        "agrees": checked.count("agrees"),
+        "corner": checked.count("corner"),
+        "wrong": checked.count("wrong"),
+        "total": len(checked.entries),
+        "error": f"{checked.largest_error:.1e}",
+    }
+    key = "check_wrong" if facts["wrong"] else "check_corner" if facts["corner"] else "check_right"
+    return text[key].format(**facts, worst=checked.worst.name)
+
+
+def losses_csv(runs: Sequence[Learnt]) -> str:
+    """The loss of each network at each epoch."""
+    head = "epoch,loss_neuron,loss_hidden"
+    curves = zip(*(each.losses for each in runs), strict=True)
+    lines = [",".join([str(e), *(f"{v:.9e}" for v in row)]) for e, row in enumerate(curves)]
+    return "\n".join([head, *lines]) + "\n"
+
+
+def pictures(
+    settings: Settings,
+    runs: Sequence[Learnt],
+    gradients: flow.Flow,
+    out: Path,
+    terminal: Terminal,
+    text: Mapping[str, str],
+) -> Iterator[report.Figure]:
+    """Draw and save ① to ⑤, and yield them for the report."""
+    x, y = data.xor()
+    lang = settings.lang
+    by_name = {each.name: each for each in runs}
+    half = (ALWAYS_HALF, text["always_half"])
+    curves = {each.name: each.losses for each in runs}
+    one, batch = sample_graph(settings, text), batch_graph(settings, text)
+    write_text(out / "graph.dot", one.source)
+    write_text(out / "graph_batch.dot", batch.source)
+    rms = {layer: gradients.delta[layer] for layer in gradients.layers}
+    plots: list[tuple[str, Callable[[], Plot] | None]] = [
+        ("loss", lambda: training.losses(curves, reference=half, lang=lang)),
+        ("surfaces", lambda: training.surfaces(by_name, x, y[:, 0], lang=lang)),
+        ("regions", lambda: training.regions(by_name, x, y[:, 0], lang=lang)),
+        ("graph", None),
+        (
+            "gradients",
+            lambda: training.gradient_magnitudes(range(settings.epochs), rms, lang=lang),
+        ),
+    ]
+    with terminal.progress(text["drawing"], len(plots)) as advance:
+        for number, (name, draw) in enumerate(plots, 1):
+            image = png(draw(), out / f"{name}.png") if draw else svg(one, out / "graph.svg")
+            if draw is None and (image is None or svg(batch, out / "graph_batch.svg") is None):
+                terminal.say(text["no_renderer"])
+            yield report.Figure(
+                number=number,
+                heading=text[f"{name}_heading"],
+                image=image,
+                alt=text[f"{name}_alt"],
+                what_to_look_at=text[f"{name}_look"],
+            )
+            advance(number)
+
+
+def png(figure: Plot, path: Path) -> bytes:
+    """Save a picture and return its bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=200)
+    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def svg(drawing: Graph, path: Path) -> bytes | None:
+    """Save a drawn graph; None where nothing is installed that can render it."""
+    try:
+        rendered = drawing.svg
+    except RenderingError:
+        return None
+    write_text(path, rendered)
+    return rendered.encode()
+
+
+def sample_graph(settings: Settings, text: Mapping[str, str]) -> Graph:
+    """One neuron on one sample, before it has learnt: numbers on every edge."""
+    layer = neuron(settings.seed).layers[0]
+    (weights, bias) = (layer.weight.data[:, 0], layer.bias.data[0])  # type: ignore[union-attr]
+    w1, w2 = (Value(w, name=f"w{i}") for i, w in enumerate(weights, 1))
+    x1 = Value(1.0, name="x1", requires_grad=False)
+    x2 = Value(0.0, name="x2", requires_grad=False)
+    b = Value(bias, name="b")
+    y = Value(1.0, name="y", requires_grad=False)
+    loss = (sigmoid(w1 * x1 + w2 * x2 + b) - y) ** 2
+    loss.name = "loss"
+    loss.backward()
+    return graph(loss, title=text["graph_title"], lang=settings.lang)
+
+
+def batch_graph(settings: Settings, text: Mapping[str, str]) -> Graph:
+    """The network on all four samples at once, before it has learnt."""
+    x, y = data.xor()
+    network = hidden_network(settings, settings.seed)
+    loss = mse(network(Value(x, name="x", requires_grad=False)), y)
+    loss.name = "loss"
+    loss.backward()
+    return graph(loss, title=text["graph_batch_title"], lang=settings.lang)
+
+
+def answer_table(learnt: Learnt, text: Mapping[str, str]) -> report.PredictionTable:
+    """The four predictions for the report."""
+    x, y = data.xor()
+    rows = zip(x.astype(int), learnt.answers, y[:, 0], learnt.right, strict=True)
+    return report.PredictionTable(
+        network=learnt.name,
+        predictions=tuple(
+            report.Prediction(str(point), f"{answer:.4f}", f"{target:.0f}", bool(right))
+            for point, answer, target, right in rows
+        ),
+        verdict=verdict(learnt, text),
+    )
+
+
+def try_next(settings: Settings, text: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Three commands worth trying after this one, each with what it shows."""
+    base = command_line(["xor"])
+    language = "" if settings.lang == "en" else f" --lang {settings.lang}"
+    return [
+        (f"{base} --activation linear --out runs/linear{language}", text["next_linear"]),
+        (f"{base} --hidden 2 --seeds 100 --out runs/seeds{language}", text["next_seeds"]),
+        (f"{base} --activation relu --out runs/relu{language}", text["next_relu"]),
+    ]
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that computes or draws."""
+    return {
+        "tinygrad_edu": __version__,
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "matplotlib": matplotlib.__version__,
+    }
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The command as it can be typed again, with its path where the shell does not find it."""
+    name = "tinygrad-edu"
+    beside = shutil.which(name, path=str(Path(sys.executable).parent))
+    if beside and not shutil.which(name):
+        here = Path(beside).is_relative_to(Path.cwd())
+        name = os.path.relpath(beside) if here else beside
+    return shlex.join([name, *arguments])
