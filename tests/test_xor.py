@@ -211,7 +211,10 @@ def test_the_check_summary_counts_each_verdict() -> None:
         Entry("b[0]", 0.0, (0.0, 1.0), 1e-12, "corner"),
         Entry("b[1]", 2.5, (0.5, 0.5), 1e-12, "wrong"),
     ]
-    for lang, wrong, corner in (("en", "1 are WRONG", "accepted"), ("ja", "1 個が誤り", "許容")):
+    for lang, wrong, corner in (
+        ("en", "1 are WRONG", "accepted"),
+        ("ja", "1 個が誤り", "合格扱い"),
+    ):
         summary = pages.check_summary(Report(tuple(entries)), TEXTS[lang])
         assert wrong in summary
         assert "b[1]" in summary
@@ -385,7 +388,7 @@ def test_a_kinked_activation_is_accepted_at_its_corner(tmp_path: Path) -> None:
     assert "25 of 33 gradients agree" in lines[0]
     assert "8 sit on a corner, accepted" in lines[0]
     lines, _ = run(tmp_path, epochs=1, plots=False, activation="relu", lang="ja")
-    assert "8 個は折れ点の上にあるため許容" in lines[0]
+    assert "8 個は折れ点（微分できない点）にあるので合格扱い" in lines[0]
 
 
 @pytest.mark.parametrize("activation", sorted(te.ACTIVATIONS))

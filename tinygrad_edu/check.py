@@ -84,6 +84,9 @@ class Report:
         """How many entries have this verdict."""
         return sum(entry.verdict == verdict for entry in self.entries)
 
+    def __str__(self) -> str:
+        return self.table()
+
     def table(self) -> str:
         """All entries: name, gradient, finite difference (two at a corner), its bar, verdict."""
         head = f"{'parameter':<24}  gradient          finite difference    bar       verdict"

@@ -66,7 +66,9 @@ def closest(name: str, known: Iterable[str], count: int = 3, fallback: bool = Tr
     """The known names nearest to `name`, as "a, b or c"; if none is near, all of them or none."""
     names = list(known)
     spelt = {candidate.replace("_", "").lower(): candidate for candidate in names}
-    near = difflib.get_close_matches(name.replace("_", "").lower(), spelt, n=count, cutoff=0.5)
+    near = difflib.get_close_matches(
+        name.replace("_", "").lower(), spelt, n=count, cutoff=0.5 if fallback else 0.7
+    )
     chosen = [spelt[key] for key in near] or (sorted(names) if fallback else [])
     if not chosen:
         return ""

@@ -117,7 +117,7 @@ JAPANESE: Mapping[str, str] = {
     "summed over {} entries": "{} 要素分を合計",
     "↓ forward: values": "↓ 順伝播：値",
     "↑ backward: incoming gradient × local derivative = message": (
-        "↑ 逆伝播：上流からの勾配 × 局所的な微分 = 下流へ渡す勾配"
+        "↑ 逆伝播：届いた勾配 × 局所的な微分 = 次へ渡す勾配"
     ),
     "a gradient is the sum of the messages that arrive": "渡された勾配の合計が、そのノードの勾配",
     "gradient –: no backward() has come here yet": "勾配 –：まだ逆伝播が届いていない",

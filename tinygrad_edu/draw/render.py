@@ -30,8 +30,8 @@ def rendered(source: str, form: str) -> bytes:
     reasons = []
     for program in renderers():
         name = Path(program).stem
-        if name == PURE and (lack := lacking(source, form)):
-            reasons.append(f"{PURE} {lack}")
+        if lack := lacking(name, source, form):
+            reasons.append(f"{name} {lack}")
             continue
         command = [program, f"-T{form}", "-q", *(["-Gdpi=144"] if form == "png" else [])]
         try:
@@ -42,7 +42,13 @@ def rendered(source: str, form: str) -> bytes:
         if done.returncode == 0 and done.stdout:
             return done.stdout
         reasons.append(f"{name} failed: {done.stderr.decode(errors='replace').strip()}")
-    remedy = "install Graphviz" if reasons else 'run pip install "tinygrad_edu[render]"'
+    remedy = (
+        "install Graphviz"
+        if reasons
+        else (
+            'run pip install "tinygrad_edu[render]" (in its source folder: pip install ".[render]")'
+        )
+    )
     raise RenderingError(
         f"the graph cannot be drawn as {form.upper()}: "
         f"{'; '.join(reasons) or 'neither dot nor graphviz-pure is installed'}. "
@@ -61,13 +67,23 @@ def renderers() -> list[str]:
     return found + [str(file.locate()) for file in files if file.stem == PURE]
 
 
-def lacking(source: str, form: str) -> str | None:
-    """What keeps graphviz-pure from drawing `source`, if anything does."""
-    if form == "pdf":
+def lacking(name: str, source: str, form: str) -> str | None:
+    """What keeps the renderer `name` from drawing `source`, if anything does."""
+    if name == PURE and form == "pdf":
         return "draws no PDF (save as .svg or .png)"
-    if form == "png" and any(map(is_wide, source)):
-        return "has no Japanese font for PNG (save as .svg)"
+    wide = form != "svg" and any(map(is_wide, source))
+    if wide and (name == PURE or not system_font()):
+        return f"has no Japanese font for {form.upper()} (save as .svg)"
     return None
+
+
+def system_font() -> bool:
+    """Whether the system has a font with Japanese characters; True where it does not say."""
+    program = shutil.which("fc-list")
+    if program is None:
+        return True
+    found = subprocess.run([program, ":lang=ja"], capture_output=True, check=False)
+    return bool(found.stdout.strip())
 
 
 def is_wide(character: str) -> bool:

@@ -23,7 +23,8 @@ class Prediction:
     input: str
     predicted: str
     target: str
-    right: bool
+    right: bool | None
+    """None where the answer is too near to 0.5 to be on either side."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,19 @@ def page(report: Report, lang: str = "en") -> str:
         (say("Seed"), report.seed),
         (say("Versions"), versions),
     )
+    body = [
+        "<body>",
+        "<main>",
+        *parts,
+        "</main>",
+        "<footer>",
+        _element("h2", say("About this run")),
+        "<dl>",
+        *(_element("dt", term) + _element("dd", fact) for term, fact in about),
+        "</dl>",
+        "</footer>",
+        "</body>",
+    ]
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -115,19 +129,9 @@ def page(report: Report, lang: str = "en") -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark">',
             _element("title", report.title),
-            f"<style>{_STYLE}{font_face(' '.join(parts) + report.title)}</style>",
+            f"<style>{_STYLE}{font_face(''.join(body))}</style>",
             "</head>",
-            "<body>",
-            "<main>",
-            *parts,
-            "</main>",
-            "<footer>",
-            _element("h2", say("About this run")),
-            "<dl>",
-            *(_element("dt", term) + _element("dd", fact) for term, fact in about),
-            "</dl>",
-            "</footer>",
-            "</body>",
+            *body,
             "</html>",
             "",
         ]
@@ -136,7 +140,11 @@ def page(report: Report, lang: str = "en") -> str:
 
 def _table(table: PredictionTable, lang: str) -> str:
     say = translator(lang)
-    marks = {True: ("right", f"✓ {say('right')}"), False: ("wrong", f"✗ {say('wrong')}")}
+    marks = {
+        True: ("right", f"✓ {say('right')}"),
+        False: ("wrong", f"✗ {say('wrong')}"),
+        None: ("undecided", f"– {say('undecided')}"),
+    }
     columns = (say("Input"), say("Predicted"), say("Target"), say("Right?"))
     lines = [
         "<section>",

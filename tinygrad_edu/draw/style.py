@@ -50,7 +50,7 @@ JAPANESE: Mapping[str, str] = {
     "Output": "出力",
     "target 1": "正解 1",
     "target 0": "正解 0",
-    "line: from the output to its target": "線：出力と正解との差",
+    "line: from the output to its target": "縦線：出力と正解の差",
     "decision boundary: output 0.5": "決定境界：出力 0.5",
     "no decision boundary in view: the output is nowhere below 0.5": (
         "この範囲に決定境界はない（出力はどこでも 0.5 以上）"
@@ -89,10 +89,11 @@ JAPANESE: Mapping[str, str] = {
     "Right?": "判定",
     "right": "正しい",
     "wrong": "誤り",
+    "undecided": "判定できない",
     "Pictures": "図",
-    "What to look at:": "見どころ：",
+    "What to look at:": "ここに注目：",
     "Gradient check": "勾配確認",
-    "Show every line of the check": "確認の全行を表示",
+    "Show every line of the check": "チェック結果をすべて表示",
     "Try next": "次に試すこと",
     "About this run": "この実行について",
     "Command": "コマンド",
@@ -154,7 +155,9 @@ def font_face(text: str) -> str:
         font.flavor = "woff"
         font.save(buffer)
     data = b64encode(buffer.getvalue()).decode()
-    return f'@font-face{{font-family:"{EMBEDDED}";src:url(data:font/woff;base64,{data})}}'
+    face = f'@font-face{{font-family:"{EMBEDDED}";src:url(data:font/woff;base64,{data})}}'
+    # A browser may keep text that it laid out before the font was there: lay it out once more.
+    return f"{face}@keyframes settle{{from{{letter-spacing:.01em}}}}:root{{animation:settle .5s}}"
 
 
 def _japanese_family() -> str:
@@ -174,5 +177,6 @@ def _japanese_family() -> str:
             return family
     raise ImportError(
         "no font with Japanese characters was found for lang='ja': "
-        'run pip install "tinygrad_edu[ja]", or write lang="en"'
+        'run pip install "tinygrad_edu[ja]" (in its source folder: pip install ".[ja]"), '
+        'or write lang="en"'
     )

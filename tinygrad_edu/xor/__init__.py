@@ -42,6 +42,12 @@ from .pages import (
 )
 from .texts import TEXTS
 
+OUTPUTS = (
+    *("report.html", "transcript.txt", "losses.csv", "gradients.csv"),
+    *("loss.png", "surfaces.png", "regions.png", "gradients.png"),
+    *("graph.dot", "graph.svg", "graph_batch.dot", "graph_batch.svg"),
+)
+
 __all__ = ["OPTIMIZERS", "Settings", "command_line", "run"]
 
 
@@ -59,6 +65,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
     network = hidden_network(settings, settings.seed)
     make_optimizer(settings, network)
     out = writable_folder(settings.out)
+    for name in OUTPUTS:
+        (out / name).unlink(missing_ok=True)  # an earlier run's would be taken for this one's
     x, y = data.xor()
     names = {
         "neuron": text["neuron"],
@@ -87,6 +95,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
         shown = [*range(0, settings.epochs, every(settings.epochs))]
         rows = [[str(step), *(f"{v:.2e}" for v in rest)] for step, *rest in gradients.rows(shown)]
         terminal.table(gradients.columns(), rows)
+        terminal.say(text["gradient_symbols"])
         gradients.to_csv(out / "gradients.csv")
         write_text(out / "losses.csv", losses_csv([first, second]))
 

@@ -28,6 +28,7 @@ from ..terminal import Terminal
 from .networks import Learnt, Settings, hidden_network, neuron
 
 ALWAYS_HALF = 0.25  # the mean squared error of answering 0.5 to every input
+MARKS = {True: "✓", False: "✗", None: "–"}
 ABOUT = 0.05  # how near to 0.5 an answer is called "about 0.5"
 
 
@@ -39,15 +40,24 @@ def find_font(lang: str) -> None:
     except ImportError:
         raise RenderingError(
             "no font with Japanese characters was found for the pictures; "
-            'run pip install "tinygrad_edu[ja]", or add --no-plots or --lang en'
+            'run pip install "tinygrad_edu[ja]" (in its source folder: pip install ".[ja]"), '
+            "or add --no-plots or --lang en"
         ) from None
 
 
 def show_answers(learnt: Learnt, terminal: Terminal, marks: bool) -> None:
     """The four predictions, printed as in the article."""
     terminal.say("\n== Prediction after learning ==")
-    for line, right in zip(answer_lines(learnt), learnt.right, strict=True):
-        terminal.say(f"{line} {'✓' if right else '✗'}" if marks else line)
+    for line, right in zip(answer_lines(learnt), decided(learnt), strict=True):
+        terminal.say(f"{line} {MARKS[right]}" if marks else line)
+
+
+def decided(learnt: Learnt) -> list[bool | None]:
+    """Whether each answer is right; None where it cannot be told from 0.5 as it is printed."""
+    return [
+        None if abs(answer - 0.5) < 5e-5 else bool(right)
+        for answer, right in zip(learnt.answers, learnt.right, strict=True)
+    ]
 
 
 def answer_lines(learnt: Learnt) -> Iterator[str]:
@@ -178,7 +188,10 @@ def batch_graph(settings: Settings, text: Mapping[str, str]) -> Graph:
     """The network on all four samples at once, before it has learnt."""
     x, y = data.xor()
     network = hidden_network(settings, settings.seed)
-    loss = mse(network(Value(x, name="x", requires_grad=False)), y)
+    inputs, targets = (
+        Value(array, name=name, requires_grad=False) for name, array in (("x", x), ("y", y))
+    )
+    loss = mse(network(inputs), targets)
     loss.name = "loss"
     loss.backward()
     return graph(loss, title=text["graph_batch_title"], lang=settings.lang)
@@ -187,11 +200,11 @@ def batch_graph(settings: Settings, text: Mapping[str, str]) -> Graph:
 def answer_table(learnt: Learnt, text: Mapping[str, str]) -> report.PredictionTable:
     """The four predictions for the report."""
     x, y = data.xor()
-    rows = zip(x.astype(int), learnt.answers, y[:, 0], learnt.right, strict=True)
+    rows = zip(x.astype(int), learnt.answers, y[:, 0], decided(learnt), strict=True)
     return report.PredictionTable(
         network=learnt.name,
         predictions=tuple(
-            report.Prediction(str(point), f"{answer:.4f}", f"{target:.0f}", bool(right))
+            report.Prediction(str(point), f"{answer:.4f}", f"{target:.0f}", right)
             for point, answer, target, right in rows
         ),
         verdict=verdict(learnt, text),

@@ -7,8 +7,9 @@ ENGLISH = {
     "introduction": (
         "XOR is 1 where exactly one of two inputs is 1. Two networks were trained on its four "
         "points with the same loss, learning rate and number of epochs.\n"
-        "Nobody typed a derivative: each one was read off the recorded computation graph, and "
-        "checked against finite differences before training."
+        "Nobody typed the derivative of a network: each operation brings its local derivative, "
+        "the recorded graph multiplies them, and finite differences checked the result before "
+        "training."
     ),
     "neuron": "The article's network: one sigmoid neuron",
     "hidden": "One change: {hidden} hidden {activation} units",
@@ -49,6 +50,9 @@ ENGLISH = {
     ),
     "diverged": "Loss {loss}: the training has diverged. Try a smaller --lr.",
     "gradient_table": "Gradient magnitude per layer (rms)",
+    "gradient_symbols": (
+        "δ = ∂L/∂(pre-activation), ∇W = ∂L/∂W; layers.0 is the hidden layer, layers.1 the output."
+    ),
     "over_seeds": "The same over {seeds} seeds",
     "network": "network",
     "learns": "learns XOR",
@@ -100,9 +104,8 @@ ENGLISH = {
         "Root mean square of the loss gradient at each layer's pre-activation against the epoch."
     ),
     "gradients_look": (
-        "Where the lines are close, both layers get a gradient of similar size, so both learn. In "
-        "deep networks those of the first layers can fall far below the last: that is the "
-        "vanishing gradient."
+        "Where the lines are close, both layers get a gradient of similar size. In deep networks "
+        "those of the first layers can fall far below the last: that is the vanishing gradient."
     ),
     "next_linear": "A hidden layer without non-linearity: it stays at 0.25.",
     "next_seeds": "Two hidden units from 100 starts: how often is that enough?",
@@ -114,48 +117,52 @@ JAPANESE = {
     "introduction": (
         "XOR は、2つの入力のうちちょうど一方だけが 1 のときに 1 になる関数です。"
         "その4点を、同じ損失関数・学習率・エポック数で2つのネットワークに学習させました。\n"
-        "微分は1つも手で書いていません。すべて記録された計算グラフから求め、"
-        "学習を始める前に数値微分と照合しています。"
+        "手で書いてあるのは演算ごとの局所的な微分だけです。ネットワーク全体の微分は"
+        "記録された計算グラフから組み立て、学習を始める前に数値微分と照合しています。"
     ),
-    "neuron": "記事のネットワーク：シグモイド1個",
-    "hidden": "変えるのは1か所：隠れ層に {activation} を {hidden} 個",
-    "hidden_one": "変えるのは1か所：隠れ層に {activation} を {hidden} 個",
+    "neuron": "記事のネットワーク：シグモイドのニューロン1個",
+    "hidden": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
+    "hidden_one": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
     "check_right": "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。",
     "check_corner": (
         "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。"
-        "{corner} 個は折れ点の上にあるため許容：左右の傾きが異なり、勾配はその範囲内にあります。"
+        "{corner} 個は折れ点（微分できない点）にあるので合格扱い：左右の傾きが異なり、"
+        "勾配はそのどちらか、またはその間の値です。"
     ),
     "check_wrong": (
         "勾配確認：{total} 個中 {agrees} 個が一致、{wrong} 個が誤り"
         "（最悪：{worst}、誤差 {error}）。"
     ),
-    "learnt": "XOR を学習できました：損失 {loss}、4問中 {right} 問正解。",
+    "learnt": "XOR を学習できました：損失 {loss}、4点中 {right} 点正解。",
     "on_the_way": (
-        "4問中 {right} 問が 0.5 の正しい側にありますが、損失はまだ {loss} です。"
+        "4点中 {right} 点が 0.5 の正しい側にありますが、損失はまだ {loss} です。"
         "エポック数を増やしてみましょう。"
     ),
     "half_linear": (
         "損失 {loss}：どの入力にもほぼ 0.5 と答えています。最後のシグモイドまで線形なので"
         "決定境界は1本の直線になり、直線1本では XOR を分けられません。"
     ),
-    "half": "損失 {loss}：まだどの入力にもほぼ 0.5 と答えています（4問中 {right} 問正解）。",
+    "half": "損失 {loss}：まだどの入力にもほぼ 0.5 と答えています（4点中 {right} 点正解）。",
     "straight_line": (
-        "損失 {loss}、4問中 {right} 問正解。ニューロン1個が引けるのは直線1本だけで、"
+        "損失 {loss}、4点中 {right} 点正解。ニューロン1個が引けるのは直線1本だけで、"
         "直線では XOR を分けられません。少なくとも1点は必ず間違った側に残ります。"
     ),
     "straight_line_hidden": (
-        "損失 {loss}、4問中 {right} 問正解。最後のシグモイドまで線形なので"
+        "損失 {loss}、4点中 {right} 点正解。最後のシグモイドまで線形なので"
         "決定境界は1本の直線になり、直線1本では XOR を分けられません。"
     ),
     "not_learnt": (
-        "損失 {loss}、4問中 {right} 問正解：XOR を学習できていません。"
-        "エポック数や隠れ層のユニット数を増やすか、学習率や seed を変えて試してください。"
+        "損失 {loss}、4点中 {right} 点正解：XOR を学習できていません。"
+        "エポック数や隠れ層のユニット数を増やすか、学習率やシードを変えて試してください。"
     ),
     "diverged": "損失 {loss}：学習が発散しました。--lr を小さくして試してください。",
     "gradient_table": "層ごとの勾配の大きさ（二乗平均平方根）",
+    "gradient_symbols": (
+        "δ = ∂L/∂(活性化前の値)、∇W = ∂L/∂W。layers.0 が隠れ層、layers.1 が出力層です。"
+    ),
     "over_seeds": "{seeds} 通りの初期値で繰り返した結果",
     "network": "ネットワーク",
-    "learns": "学習成功",
+    "learns": "学習に成功した回数",
     "median": "損失の中央値",
     "worst": "最悪の損失",
     "of": "{seeds} 回中 {learnt} 回",
@@ -186,7 +193,7 @@ JAPANESE = {
     "regions_alt": "入力平面を出力の値で塗り分け、0.5 の決定境界を示した図。",
     "regions_look": (
         "ニューロン1個が引ける境界はせいぜい直線1本です。XOR では向かい合う2つの角を"
-        "同じ側に置く必要があり、曲がった境界か2本の境界が要ります。"
+        "同じ側に置く必要があり、曲がった境界か2本の境界が必要です。"
     ),
     "graph_heading": "ニューロン1個・データ1件の計算グラフ",
     "graph_alt": (
@@ -200,11 +207,11 @@ JAPANESE = {
     "gradients_heading": "層ごとの勾配の大きさ",
     "gradients_alt": "各層の活性化前の値に対する損失の勾配（二乗平均平方根）とエポックの関係。",
     "gradients_look": (
-        "線どうしが近ければ、2つの層に同じくらいの大きさの勾配が届き、どちらも学習できます。"
+        "線どうしが近ければ、2つの層に同じくらいの大きさの勾配が届いています。"
         "深いネットワークでは最初の層の線がずっと下がることがあります。これが勾配消失です。"
     ),
     "next_linear": "非線形性のない隠れ層：損失は 0.25 のままです。",
-    "next_seeds": "隠れユニット2個を100通りの初期値から：何回うまくいくでしょうか。",
+    "next_seeds": "隠れユニット2個を100通りの初期値から：何回学習に成功するでしょうか。",
     "next_relu": "ReLU：勾配確認が出会う折れ点を見てみましょう。",
 }
 
