@@ -262,7 +262,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
         assert running.wait(60) == 1
 
 
-posix = pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals and signals as on Unix")
+posix = pytest.mark.skipif(os.name != "posix", reason="Unix signals (2026-11-22)")
 
 
 @posix
@@ -290,7 +290,7 @@ def test_control_c_ends_cleanly_and_keeps_what_is_finished() -> None:
 @posix
 @pytest.mark.parametrize("changes", [{}, {"NO_COLOR": "1"}])
 def test_a_terminal_shows_progress(changes: Mapping[str, str]) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="rich is an extra (2026-11-22)")
     shown = b"".join(on_a_terminal([*MODULE, *SHORT], changes)).decode()
     assert "━" in shown
     assert "The article's network: one sigmoid neuron " in shown

@@ -84,7 +84,7 @@ def test_a_pipe_shows_no_progress() -> None:
 
 
 def test_a_terminal_shows_a_bar_and_takes_it_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="rich is an extra (2026-11-22)")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
     screen = Screen()
@@ -102,7 +102,7 @@ def test_a_terminal_shows_a_bar_and_takes_it_away(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_cursor_is_back_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="rich is an extra (2026-11-22)")
     monkeypatch.setenv("TERM", "xterm")
     screen = Screen()
     terminal = Terminal(screen)
@@ -117,7 +117,7 @@ def test_the_cursor_is_back_after_an_interrupt(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_terminal_shows_lines_and_tables_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="rich is an extra (2026-11-22)")
     monkeypatch.setenv("COLUMNS", "80")
     screen = Screen()
     terminal = Terminal(screen)
@@ -131,7 +131,7 @@ def test_a_terminal_shows_lines_and_tables_as_they_are(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("unset", [True, False])
 def test_no_color_is_respected(monkeypatch: pytest.MonkeyPatch, unset: bool) -> None:
-    pytest.importorskip("rich")
+    pytest.importorskip("rich", reason="rich is an extra (2026-11-22)")
     monkeypatch.setenv("TERM", "xterm-256color")
     if unset:
         monkeypatch.delenv("NO_COLOR", raising=False)

@@ -410,7 +410,7 @@ def test_a_folder_whose_name_is_no_unicode(tmp_path: Path) -> None:
     try:
         folder.mkdir()
     except OSError:
-        pytest.skip("this file system takes only Unicode")
+        pytest.skip("this file system takes only Unicode (2026-11-22)")
     terminal = Terminal(io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace"))
     xor.run(Settings(epochs=1, plots=False, out=folder), terminal, "command")
     assert r"\udcff" in (folder / "transcript.txt").read_text(encoding="utf-8")

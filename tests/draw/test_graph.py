@@ -407,7 +407,7 @@ def renderer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     if request.param == "graphviz-pure":
         monkeypatch.setenv("PATH", "")
     elif shutil.which("dot") is None:
-        pytest.skip("Graphviz is not installed")
+        pytest.skip("Graphviz is not installed: its half needs `dot` (2026-11-22)")
     return str(request.param)
 
 
