@@ -18,7 +18,8 @@ from ..errors import (
 )
 from . import sweep
 from .context import STATE
-from .node import NO_OPTIONS, Node, frozen, make_leaf, record, tick, wrapped
+from .node import NO_OPTIONS, Node, frozen, make_leaf, tick, wrapped
+from .node import record as record_any
 from .operation import FUNCTIONS, OPERATIONS, UFUNCS, Operation
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -26,6 +27,15 @@ Scalar = float | int | bool | np.generic
 ArrayLike = Scalar | Array | Sequence[Any]
 Operand: TypeAlias = "Value | ArrayLike"
 Axis = int | tuple[int, ...] | None
+
+# The node of a result has the class of its inputs: here a Value.
+record: Callable[..., Value] = record_any
+
+
+def apply(name: str, *args: Any, **options: Any) -> Value:
+    """The operation `name` called with its options."""
+    result: Value = OPERATIONS[name](*args, **options)
+    return result
 
 
 class Value(Node):
@@ -240,7 +250,7 @@ class Value(Node):
 
     def __getitem__(self, index: Any) -> Value:
         """Basic, boolean and integer indexing as in NumPy; repeated indices add up gradients."""
-        return record(OPERATIONS["getitem"], (self,), {"index": frozen_index(index)})  # type: ignore[no-any-return]
+        return record(OPERATIONS["getitem"], (self,), {"index": frozen_index(index)})
 
     def __setitem__(self, index: Any, replacement: Any) -> NoReturn:
         raise InPlaceError(
@@ -267,254 +277,256 @@ class Value(Node):
         return self
 
     def __add__(self, other: Operand) -> Value:
-        return record(OPERATIONS["add"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["add"], (self, other))
 
     def __radd__(self, other: Operand) -> Value:
-        return record(OPERATIONS["add"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["add"], (other, self))
 
     def __iadd__(self, other: Operand) -> Value:
         return self.in_place(self + other, "+=")
 
     def __sub__(self, other: Operand) -> Value:
-        return record(OPERATIONS["subtract"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["subtract"], (self, other))
 
     def __rsub__(self, other: Operand) -> Value:
-        return record(OPERATIONS["subtract"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["subtract"], (other, self))
 
     def __isub__(self, other: Operand) -> Value:
         return self.in_place(self - other, "-=")
 
     def __mul__(self, other: Operand) -> Value:
-        return record(OPERATIONS["multiply"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["multiply"], (self, other))
 
     def __rmul__(self, other: Operand) -> Value:
-        return record(OPERATIONS["multiply"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["multiply"], (other, self))
 
     def __imul__(self, other: Operand) -> Value:
         return self.in_place(self * other, "*=")
 
     def __truediv__(self, other: Operand) -> Value:
-        return record(OPERATIONS["divide"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["divide"], (self, other))
 
     def __rtruediv__(self, other: Operand) -> Value:
-        return record(OPERATIONS["divide"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["divide"], (other, self))
 
     def __itruediv__(self, other: Operand) -> Value:
         return self.in_place(self / other, "/=")
 
     def __pow__(self, other: Operand) -> Value:
-        return record(OPERATIONS["power"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["power"], (self, other))
 
     def __rpow__(self, other: Operand) -> Value:
-        return record(OPERATIONS["power"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["power"], (other, self))
 
     def __ipow__(self, other: Operand) -> Value:
         return self.in_place(self**other, "**=")
 
     def __matmul__(self, other: Operand) -> Value:
-        return record(OPERATIONS["matmul"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["matmul"], (self, other))
 
     def __rmatmul__(self, other: Operand) -> Value:
-        return record(OPERATIONS["matmul"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["matmul"], (other, self))
 
     def __imatmul__(self, other: Operand) -> Value:
         return self.in_place(self @ other, "@=")
 
     def __neg__(self) -> Value:
-        return record(OPERATIONS["negative"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["negative"], (self,))
 
     def __abs__(self) -> Value:
-        return record(OPERATIONS["absolute"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["absolute"], (self,))
 
     def __invert__(self) -> Value:
-        return record(OPERATIONS["invert"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["invert"], (self,))
 
     def __pos__(self) -> Value:
         return self
 
     def __and__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_and"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_and"], (self, other))
 
     def __rand__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_and"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_and"], (other, self))
 
     def __or__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_or"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_or"], (self, other))
 
     def __ror__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_or"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_or"], (other, self))
 
     def __xor__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_xor"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_xor"], (self, other))
 
     def __rxor__(self, other: Operand) -> Value:
-        return record(OPERATIONS["bitwise_xor"], (other, self))  # type: ignore[no-any-return]
+        return record(OPERATIONS["bitwise_xor"], (other, self))
 
     def __lt__(self, other: Operand) -> Value:
-        return record(OPERATIONS["less"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["less"], (self, other))
 
     def __le__(self, other: Operand) -> Value:
-        return record(OPERATIONS["less_equal"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["less_equal"], (self, other))
 
     def __gt__(self, other: Operand) -> Value:
-        return record(OPERATIONS["greater"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["greater"], (self, other))
 
     def __ge__(self, other: Operand) -> Value:
-        return record(OPERATIONS["greater_equal"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["greater_equal"], (self, other))
 
     def __eq__(self, other: object) -> Value:  # type: ignore[override]
         if not isinstance(other, Node | np.ndarray | np.generic | int | float | list | tuple):
             return NotImplemented
-        return record(OPERATIONS["equal"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["equal"], (self, other))
 
     def __ne__(self, other: object) -> Value:  # type: ignore[override]
         if not isinstance(other, Node | np.ndarray | np.generic | int | float | list | tuple):
             return NotImplemented
-        return record(OPERATIONS["not_equal"], (self, other))  # type: ignore[no-any-return]
+        return record(OPERATIONS["not_equal"], (self, other))
 
     def exp(self) -> Value:
         """e to the power of each entry."""
-        return record(OPERATIONS["exp"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["exp"], (self,))
 
     def log(self) -> Value:
         """Natural logarithm of each entry."""
-        return record(OPERATIONS["log"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["log"], (self,))
 
     def log1p(self) -> Value:
         """log(1 + x), exact near 0."""
-        return record(OPERATIONS["log1p"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["log1p"], (self,))
 
     def expm1(self) -> Value:
         """exp(x) − 1, exact near 0."""
-        return record(OPERATIONS["expm1"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["expm1"], (self,))
 
     def sqrt(self) -> Value:
         """Square root of each entry."""
-        return record(OPERATIONS["sqrt"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["sqrt"], (self,))
 
     def square(self) -> Value:
         """Each entry times itself."""
-        return record(OPERATIONS["square"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["square"], (self,))
 
     def abs(self) -> Value:
         """Absolute value of each entry."""
-        return record(OPERATIONS["absolute"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["absolute"], (self,))
 
     def sign(self) -> Value:
         """−1, 0 or 1; its derivative is 0."""
-        return record(OPERATIONS["sign"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["sign"], (self,))
 
     def reciprocal(self) -> Value:
         """1/x of each entry."""
-        return record(OPERATIONS["reciprocal"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["reciprocal"], (self,))
 
     def sin(self) -> Value:
         """Sine of each entry, in radians."""
-        return record(OPERATIONS["sin"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["sin"], (self,))
 
     def cos(self) -> Value:
         """Cosine of each entry, in radians."""
-        return record(OPERATIONS["cos"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["cos"], (self,))
 
     def arctan(self) -> Value:
         """Inverse tangent of each entry, in radians."""
-        return record(OPERATIONS["arctan"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["arctan"], (self,))
 
     def sinh(self) -> Value:
         """Hyperbolic sine of each entry."""
-        return record(OPERATIONS["sinh"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["sinh"], (self,))
 
     def cosh(self) -> Value:
         """Hyperbolic cosine of each entry."""
-        return record(OPERATIONS["cosh"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["cosh"], (self,))
 
     def tanh(self) -> Value:
         """Hyperbolic tangent of each entry, in (−1, 1)."""
-        return record(OPERATIONS["tanh"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["tanh"], (self,))
 
     def sigmoid(self) -> Value:
         """1/(1 + exp(−x)) of each entry, in (0, 1)."""
-        return record(OPERATIONS["sigmoid"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["sigmoid"], (self,))
 
     def relu(self) -> Value:
         """max(0, x) of each entry."""
-        return record(OPERATIONS["relu"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["relu"], (self,))
 
     def softplus(self) -> Value:
         """log(1 + exp(x)) of each entry."""
-        return record(OPERATIONS["softplus"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["softplus"], (self,))
 
     def gelu(self) -> Value:
         """Gaussian error linear unit, tanh form."""
-        return record(OPERATIONS["gelu"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["gelu"], (self,))
 
     def silu(self) -> Value:
         """x · sigmoid(x), also called swish."""
-        return record(OPERATIONS["swish"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["swish"], (self,))
 
     def mish(self) -> Value:
         """x · tanh(softplus(x))."""
-        return record(OPERATIONS["mish"], (self,))  # type: ignore[no-any-return]
+        return record(OPERATIONS["mish"], (self,))
 
     def softmax(self, axis: int = -1, **unknown: Any) -> Value:
         """exp(x) / Σ exp(x) along `axis`: positive entries that add up to 1."""
-        return OPERATIONS["softmax"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
+        return apply("softmax", self, axis=axis, **unknown)
 
     def sum(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Sum over `axis` (all axes if None)."""
-        return reduced("sum", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
+        return reduced("sum", self, axis, keepdims, unknown)
 
     def mean(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Mean over `axis` (all axes if None)."""
-        return reduced("mean", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
+        return reduced("mean", self, axis, keepdims, unknown)
 
     def max(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Largest entry over `axis`; ties share the gradient equally."""
-        return reduced("max", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
+        return reduced("max", self, axis, keepdims, unknown)
 
     def min(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Smallest entry over `axis`; ties share the gradient equally."""
-        return reduced("min", self, axis, keepdims, unknown)  # type: ignore[no-any-return]
+        return reduced("min", self, axis, keepdims, unknown)
 
     def argmax(self, axis: int | None = None, **unknown: Any) -> Value:
         """The index of the largest entry along `axis`, untracked."""
-        return OPERATIONS["argmax"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
+        return apply("argmax", self, axis=axis, **unknown)
 
     def clip(self, low: Operand | None = None, high: Operand | None = None) -> Value:
         """Each entry kept within [low, high]; the derivative is 1 at the bounds."""
-        return OPERATIONS["clip"](self, low, high)  # type: ignore[no-any-return]
+        return apply("clip", self, low, high)
 
     def reshape(self, *shape: Any) -> Value:
         """The same entries in another shape; one length may be −1."""
         wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return OPERATIONS["reshape"](self, shape=wanted)  # type: ignore[no-any-return]
+        return apply("reshape", self, shape=wanted)
 
     def transpose(self, *axes: Any) -> Value:
         """Axes in another order; reversed if none is given."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return OPERATIONS["transpose"](self, axes=order)  # type: ignore[no-any-return]
+        return apply("transpose", self, axes=order)
 
     def swapaxes(self, axis1: int, axis2: int) -> Value:
         """Two axes exchanged."""
-        return OPERATIONS["swapaxes"](self, axis1=axis1, axis2=axis2)  # type: ignore[no-any-return]
+        return apply("swapaxes", self, axis1=axis1, axis2=axis2)
 
     def squeeze(self, axis: Axis = None, **unknown: Any) -> Value:
         """Axes of length 1 removed."""
-        return OPERATIONS["squeeze"](self, axis=axis, **unknown)  # type: ignore[no-any-return]
+        return apply("squeeze", self, axis=axis, **unknown)
 
     def dot(self, other: Operand) -> Value:
         """NumPy's dot product."""
-        return OPERATIONS["dot"](self, other)  # type: ignore[no-any-return]
+        return apply("dot", self, other)
 
     def astype(self, dtype: Any) -> Value:
         """The same numbers as float32 or float64; the gradient comes back in this dtype."""
-        return OPERATIONS["astype"](self, dtype=np.dtype(dtype))  # type: ignore[no-any-return]
+        return apply("astype", self, dtype=np.dtype(dtype))
 
 
-def reduced(name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]) -> Any:
+def reduced(
+    name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]
+) -> Value:
     """The reduction `name` of `value`; an unknown option is refused by its record."""
     if unknown:
-        return OPERATIONS[name](value, axis=axis, keepdims=keepdims, **unknown)
+        return apply(name, value, axis=axis, keepdims=keepdims, **unknown)
     return record(OPERATIONS[name], (value,), {"axis": axis, "keepdims": keepdims})
 
 
