@@ -58,10 +58,6 @@ class RenderingError(RuntimeError):
     """A picture that no installed program can draw."""
 
 
-class TrainingError(RuntimeError):
-    """A training run that cannot go on."""
-
-
 def closest(name: str, known: Iterable[str], count: int = 3, fallback: bool = True) -> str:
     """The known names nearest to `name`, as "a, b or c"; if none is near, all of them or none."""
     names = list(known)
