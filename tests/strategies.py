@@ -187,7 +187,14 @@ def elementwise_cases(op: Operation) -> list[Case]:
         ((1,), (2, 0)),
     )
     cycled = (tuple(itertools.islice(itertools.cycle(p), count(op))) for p in patterns)
-    return [Case(shapes) for shapes in dict.fromkeys(cycled)]
+    return [
+        Case(shapes, options) for shapes in dict.fromkeys(cycled) for options in option_sets(op)
+    ]
+
+
+def option_sets(op: Operation) -> list[Mapping[str, Any]]:
+    """The options that an element-wise record is tried with."""
+    return [case.options for case in op.cases] or [{}]
 
 
 def fixed_cases(op: Operation) -> list[Case]:
@@ -200,7 +207,8 @@ def cases(op: Operation, most: int = 3) -> st.SearchStrategy[Case]:
     if not isinstance(op, Elementwise):
         return st.sampled_from(structural_cases(op))
     shapes = mutually_broadcastable_shapes(num_shapes=count(op), max_dims=2, max_side=most)
-    return shapes.map(lambda drawn: Case(drawn.input_shapes))
+    options = st.sampled_from(option_sets(op))
+    return st.builds(lambda drawn, chosen: Case(drawn.input_shapes, chosen), shapes, options)
 
 
 SEEDS = st.integers(0, 2**32 - 1)

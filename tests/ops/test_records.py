@@ -5,6 +5,7 @@ Nothing here names an operation: a record is tested from the moment it is regist
 
 from __future__ import annotations
 
+import itertools
 import re
 import warnings
 from typing import Any
@@ -28,6 +29,7 @@ from tests.strategies import (
     distances,
     fixed_cases,
     numbers,
+    option_sets,
 )
 from tinygrad_edu.engine.operation import Case, Elementwise, Operation
 
@@ -114,12 +116,12 @@ def test_float32_is_right_all_along_an_axis_and_warns_of_nothing(op: Operation) 
     def value_and_slope(points: Any, kind: type) -> list[Any]:
         arguments = [kind(constant) for constant in constants]
         moved = arguments[position] = te.Value(kind(points))
-        out = op(*arguments)
+        out = op(*arguments, **options)
         return [out.data, *te.grad(out, moved, gradient=np.ones(out.shape))]
 
-    for position in range(len(constants)):
+    for position, options in itertools.product(range(len(constants)), option_sets(op)):
         axis = along(op, position)
-        call = Call((*constants[:position], axis, *constants[position + 1 :]), {})
+        call = Call((*constants[:position], axis, *constants[position + 1 :]), options)
         away = [np.broadcast_to(d >= 1, axis.shape) for d in distances(op, call)]
         axis = axis[np.all(away, axis=0)] if away else axis
         axis = axis[np.all([abs(w) < 1e37 for w in value_and_slope(axis, np.float64)], axis=0)]
@@ -145,7 +147,7 @@ def test_a_python_number_does_not_widen_float32(op: Operation) -> None:
         # Of f(x, slope=1.0) only the parameter is ever a bare number beside an array.
         if len(values) > 1 and (name in op.defaults or not op.defaults):
             values[position] = single[position][0].item()
-        out = op(*values)
+        out = op(*values, **option_sets(op)[0])
         assert out.dtype == np.float32
         out.backward(np.ones(out.shape))
         assert all(v.grad.dtype == np.float32 for v in values if isinstance(v, te.Value))
@@ -155,18 +157,21 @@ def test_a_python_number_does_not_widen_float32(op: Operation) -> None:
 def test_python_numbers_are_taken_as_numpy_takes_them(op: Operation) -> None:
     rng = np.random.default_rng(0)
     scalars = [numbers(op, i, (), "near", rng) for i in range(len(op.arguments))]
-    assert bits(op(*[s.item() for s in scalars])) == bits(op(*scalars))
+    for options in option_sets(op):
+        assert bits(op(*[s.item() for s in scalars], **options)) == bits(op(*scalars, **options))
 
 
 @elementwise_records
 @FEW
 @given(data=st.data())
 def test_an_argument_left_out_is_its_default(op: Operation, data: st.DataObject) -> None:
-    arrays = data.draw(calls(op)).arrays
-    required = [a for a, name in zip(arrays, op.arguments, strict=True) if name not in op.defaults]
-    full = [*required, *op.defaults.values()]
-    assert bits(op(*map(te.Value, required)).data) == bits(op(*full))
-    assert bits(op(*required)) == bits(op.forward(*full))
+    call = data.draw(calls(op))
+    given = dict(zip(op.arguments, call.arrays, strict=True))
+    required = [a for name, a in given.items() if name not in op.defaults]
+    full = [op.defaults.get(name, a) for name, a in given.items()]
+    wanted = bits(op.forward(*full, **call.options))
+    assert bits(op(*map(te.Value, required), **call.options).data) == wanted
+    assert bits(op(*required, **call.options)) == wanted
 
 
 @every_record

@@ -99,7 +99,8 @@ def registered() -> Iterator[None]:
 
 
 ALL: list[Operation] = [*te.OPERATIONS.values(), *DECLARED.values()]
-DIFFERENTIABLE = [op for op in ALL if op.differentiable]
+# A surrogate's rules are not its derivatives, on purpose.
+DIFFERENTIABLE = [op for op in ALL if op.differentiable and not op.surrogate]
 DISCRETE = [op for op in ALL if not op.differentiable]
 ELEMENTWISE = [op for op in DIFFERENTIABLE if isinstance(op, Elementwise)]
 STRUCTURAL = [op for op in DIFFERENTIABLE if not isinstance(op, Elementwise)]

@@ -397,7 +397,7 @@ def chain_rule(use: Use, say: Translate) -> list[str]:
     local: Any = None
     if isinstance(op, Elementwise):
         rule = op.partials[position]
-        local = rule(out, *arrays) if callable(rule) else rule
+        local = rule(out, *arrays, **node.options) if callable(rule) else rule
         product = chain(g, local)
     else:
         pullback = op.rules[0 if op.variadic else position]

@@ -18,11 +18,14 @@ Observer = Callable[[Any, Any], None]
 class State:
     """What `record` must know beyond its arguments.
 
+    `tracking` is whether derivatives will be asked for, `recording` whether results without one
+    (comparisons, what is computed under `no_grad`) remember where they came from all the same.
     `watched` says whether anything must happen for each new node; `inner` remembers the states of
     the scopes entered from this one.
     """
 
     tracking: bool = True
+    recording: bool = False
     differentiating: bool = False
     scope: str = ""
     lines: bool = False

@@ -146,6 +146,8 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
         node.inputs = node.arrays = ()
         node.options = NO_OPTIONS
         node.requires_grad = False
+        if state.recording:
+            node.op, node.inputs, node.options = op, inputs, options
     if state.watched:
         if state.lines:
             node.line = user_line()

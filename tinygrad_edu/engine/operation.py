@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
@@ -52,6 +52,9 @@ class Operation:
     `domain` is one interval per argument (the last repeats); `kinks` are where one-sided
     derivatives differ or do not exist; `extremes` are argument tuples at which value and
     derivatives must stay finite; `formula` is LaTeX with `{0}`, `{1}` for the arguments.
+    `definition` is the textbook's form, written with other operations, where `forward` is written
+    to be exact or fast: formulas are traced from it, and the tests hold both against each other.
+    A `surrogate` has rules that stand in for a derivative that teaches nothing (a step's is 0).
     `array_rules` are the rules as the sweep applies them to arrays; `constant` says that all of
     them are numbers.
     """
@@ -64,6 +67,8 @@ class Operation:
     kinks: tuple[Kink, ...] = ()
     extremes: tuple[tuple[float, ...], ...] = ()
     cases: tuple[Case, ...] = ()
+    definition: Callable[..., Any] | None = None
+    surrogate: bool = False
     variadic: bool = False
     count: int = field(init=False)
     arguments: tuple[str, ...] = field(init=False)
@@ -192,7 +197,10 @@ class Operation:
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Elementwise(Operation):
-    """An operation entry by entry, its arguments broadcast; one partial per argument."""
+    """An operation entry by entry, its arguments broadcast; one partial per argument.
+
+    Parameters of `forward` after a `*` are options, not arrays; the partials are given them too.
+    """
 
     partials: tuple[Rule, ...]
 
@@ -204,7 +212,7 @@ class Elementwise(Operation):
         return self.partials
 
     def __post_init__(self) -> None:
-        count = len(parameters_of(self.forward))
+        count = len(parameters_of(self.forward, by_position=True))
         for rule in self.partials:
             if not callable(rule) and not isinstance(rule, int | float):
                 raise IncompleteRecordError(
@@ -219,6 +227,46 @@ class Elementwise(Operation):
         for rule in self.partials:
             check_parameters(self.name, rule, 1 + count, "(out, *arguments)")
         super().__post_init__()
+
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        forward: Callable[..., Any],
+        partials: Sequence[Rule] | Rule,
+        *,
+        formula: str,
+        domain: Sequence[Interval] | Interval = REAL,
+        numpy: Iterable[Any] = (),
+        kinks: Iterable[Kink] = (),
+        extremes: Iterable[tuple[float, ...]] = (),
+        cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]] = (),
+        definition: Callable[..., Any] | None = None,
+        surrogate: bool = False,
+    ) -> Self:
+        """Declare an operation that works entry by entry, and return it as a function.
+
+        `partials[i](out, *arguments)` is the local derivative ∂out/∂argument i, in plain NumPy and
+        without branches on data (use `np.where`), or a number where it is constant. Arguments of
+        `forward` may have defaults. Raises `IncompleteRecordError` if a part is missing.
+        """
+        return register(
+            cls(
+                name=name,
+                forward=forward,
+                partials=listed(
+                    partials, lambda rule: callable(rule) or isinstance(rule, int | float)
+                ),
+                formula=formula,
+                domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
+                numpy=tuple(numpy),
+                kinks=tuple(kinks),
+                extremes=tuple(extremes),
+                cases=listed_cases(cases),
+                definition=definition,
+                surrogate=surrogate,
+            )
+        )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
@@ -250,6 +298,45 @@ class Structural(Operation):
             )
         super().__post_init__()
 
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        forward: Callable[..., Any],
+        pullbacks: Sequence[Callable[..., Any]] | Callable[..., Any],
+        *,
+        formula: str,
+        cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]],
+        domain: Sequence[Interval] | Interval = REAL,
+        numpy: Iterable[Any] = (),
+        kinks: Iterable[Kink] = (),
+        extremes: Iterable[tuple[float, ...]] = (),
+        definition: Callable[..., Any] | None = None,
+        variadic: bool = False,
+    ) -> Self:
+        """Declare an operation that moves, mixes or reduces entries, and return it as a function.
+
+        `pullbacks[i](g, out, *arguments, **options)` returns the gradient of argument i for an
+        incoming gradient `g` of `out`'s shape, in plain NumPy; the first parameters of `forward`
+        are its array arguments, one per pullback, the rest are options. `cases` are (shapes,
+        options) to test. Raises `IncompleteRecordError` if a part is missing.
+        """
+        return register(
+            cls(
+                name=name,
+                forward=forward,
+                pullbacks=listed(pullbacks, callable),
+                formula=formula,
+                cases=listed_cases(cases),
+                domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
+                numpy=tuple(numpy),
+                kinks=tuple(kinks),
+                extremes=tuple(extremes),
+                definition=definition,
+                variadic=variadic,
+            )
+        )
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class Discrete(Operation):
@@ -263,11 +350,33 @@ class Discrete(Operation):
         """As declared: there are no rules to count."""
         return self.array_arguments
 
+    @classmethod
+    def define(
+        cls,
+        name: str,
+        forward: Callable[..., Any],
+        *,
+        formula: str,
+        numpy: Iterable[Any] = (),
+        array_arguments: int = 1,
+    ) -> Self:
+        """Declare an operation without a derivative, as a comparison is; results are untracked."""
+        return register(
+            cls(
+                name=name,
+                forward=forward,
+                formula=formula,
+                domain=(REAL,),
+                numpy=tuple(numpy),
+                array_arguments=array_arguments,
+            )
+        )
+
 
 REQUIRED = inspect.Parameter.empty
 
 
-def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
+def parameters_of(forward: Callable[..., Any], by_position: bool = False) -> dict[str, Any]:
     """The parameters of a forward function and their defaults (REQUIRED where there is none)."""
     if not callable(forward):
         raise IncompleteRecordError(f"a forward must be a function of arrays, not {forward!r}")
@@ -278,7 +387,8 @@ def parameters_of(forward: Callable[..., Any]) -> dict[str, Any]:
     return {
         name: parameter.default
         for name, parameter in signature.parameters.items()
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        if parameter.kind is not parameter.VAR_KEYWORD
+        and not (by_position and parameter.kind is parameter.KEYWORD_ONLY)
     }
 
 
@@ -337,96 +447,20 @@ def register(operation: Kind) -> Kind:
     return operation
 
 
-def define_elementwise(
-    name: str,
-    forward: Callable[..., Any],
-    partials: Sequence[Rule] | Rule,
-    *,
-    formula: str,
-    domain: Sequence[Interval] | Interval = REAL,
-    numpy: Iterable[Any] = (),
-    kinks: Iterable[Kink] = (),
-    extremes: Iterable[tuple[float, ...]] = (),
-) -> Elementwise:
-    """Declare an operation that works entry by entry, and return it as a function.
-
-    `partials[i](out, *arguments)` is the local derivative ∂out/∂argument i, in plain NumPy and
-    without branches on data (use `np.where`), or a number where it is constant. Arguments of
-    `forward` may have defaults. Raises `IncompleteRecordError` if a part is missing.
-    """
-    return register(
-        Elementwise(
-            name=name,
-            forward=forward,
-            partials=listed(partials, lambda rule: callable(rule) or isinstance(rule, int | float)),
-            formula=formula,
-            domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
-            numpy=tuple(numpy),
-            kinks=tuple(kinks),
-            extremes=tuple(extremes),
-        )
-    )
-
-
-def define_structural(
-    name: str,
-    forward: Callable[..., Any],
-    pullbacks: Sequence[Callable[..., Any]] | Callable[..., Any],
-    *,
-    formula: str,
-    cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]],
-    domain: Sequence[Interval] | Interval = REAL,
-    numpy: Iterable[Any] = (),
-    kinks: Iterable[Kink] = (),
-    extremes: Iterable[tuple[float, ...]] = (),
-    variadic: bool = False,
-) -> Structural:
-    """Declare an operation that moves, mixes or reduces entries, and return it as a function.
-
-    `pullbacks[i](g, out, *arguments, **options)` returns the gradient of argument i for an
-    incoming gradient `g` of `out`'s shape, in plain NumPy; the first parameters of `forward` are
-    its array arguments, one per pullback, the rest are options. `cases` are (shapes, options) to
-    test. Raises `IncompleteRecordError` if a part is missing.
-    """
-    return register(
-        Structural(
-            name=name,
-            forward=forward,
-            pullbacks=listed(pullbacks, callable),
-            formula=formula,
-            cases=tuple(case if isinstance(case, Case) else Case(*case) for case in cases),
-            domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
-            numpy=tuple(numpy),
-            kinks=tuple(kinks),
-            extremes=tuple(extremes),
-            variadic=variadic,
-        )
-    )
-
-
-def define_discrete(
-    name: str,
-    forward: Callable[..., Any],
-    *,
-    formula: str,
-    numpy: Iterable[Any] = (),
-    array_arguments: int = 1,
-) -> Discrete:
-    """Declare an operation without a derivative, such as a comparison; results are untracked."""
-    return register(
-        Discrete(
-            name=name,
-            forward=forward,
-            formula=formula,
-            domain=(REAL,),
-            numpy=tuple(numpy),
-            array_arguments=array_arguments,
-        )
-    )
-
-
 def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:
     """`item` as a tuple, whether one thing or a sequence of them is given."""
     if item is None or (isinstance(item, tuple | list) and not (item and is_one(item))):
         return tuple(item or ())
     return (item,)
+
+
+def listed_cases(
+    cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]],
+) -> tuple[Case, ...]:
+    """The cases of a declaration, whether written out or as pairs."""
+    return tuple(case if isinstance(case, Case) else Case(*case) for case in cases)
+
+
+define_elementwise = Elementwise.define
+define_structural = Structural.define
+define_discrete = Discrete.define

@@ -117,7 +117,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             elif rule.__class__ is int or rule.__class__ is float:
                 message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
             else:
-                message = times(g, rule(*given))
+                slope = rule(*given, **options) if options else rule(*given)
+                message = times(g, slope)
             like = item._data
             if message.__class__ is not like.__class__ or (
                 message.__class__ is ndarray

@@ -452,15 +452,15 @@ class Value(Node):
 
     def softplus(self) -> Value:
         """log(1 + exp(x)) of each entry."""
-        return record(OPERATIONS["softplus"], (self,))
+        return apply("softplus", self)
 
-    def gelu(self) -> Value:
-        """Gaussian error linear unit, tanh form."""
-        return record(OPERATIONS["gelu"], (self,))
+    def gelu(self, approximate: str = "tanh", **unknown: Any) -> Value:
+        """Gaussian error linear unit: its tanh form, or the exact one for approximate="none"."""
+        return apply("gelu", self, approximate=approximate, **unknown)
 
     def silu(self) -> Value:
         """x · sigmoid(x), also called swish."""
-        return record(OPERATIONS["swish"], (self,))
+        return record(OPERATIONS["silu"], (self,))
 
     def mish(self) -> Value:
         """x · tanh(softplus(x))."""
@@ -469,6 +469,10 @@ class Value(Node):
     def softmax(self, axis: int = -1, **unknown: Any) -> Value:
         """exp(x) / Σ exp(x) along `axis`: positive entries that add up to 1."""
         return apply("softmax", self, axis=axis, **unknown)
+
+    def log_softmax(self, axis: int = -1, **unknown: Any) -> Value:
+        """log(softmax(x)) along `axis`, exact where softmax would round to 0 or 1."""
+        return apply("log_softmax", self, axis=axis, **unknown)
 
     def sum(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
         """Sum over `axis` (all axes if None)."""

@@ -87,14 +87,7 @@ arctan_slope = define_elementwise(
     lambda out, x: -2 * (x * out) * out,
     formula=r"\frac{{1}}{{1 + {0}^2}}",
     extremes=((1e150,), (-1e308,)),
-)
-arctan = define_elementwise(
-    "arctan",
-    np.arctan,
-    lambda out, x: arctan_slope(x),
-    formula=r"\arctan\left({0}\right)",
-    numpy=(np.arctan,),
-    extremes=((1e150,), (-1e308,)),
+    definition=lambda x: 1 / (1 + x**2),
 )
 sinh = define_elementwise(
     "sinh",
@@ -140,12 +133,5 @@ sech_squared = define_elementwise(
     formula=r"\operatorname{{sech}}^2\left({1}\right)",
     domain=((-0.999, 0.999), (-3.0, 3.0)),
     extremes=((1.0, 19.0), (-1.0, -1000.0)),
-)
-tanh = define_elementwise(
-    "tanh",
-    np.tanh,
-    sech_squared,
-    formula=r"\tanh\left({0}\right)",
-    numpy=(np.tanh,),
-    extremes=((1000.0,), (-1000.0,), (1e308,), (19.0,)),
+    definition=lambda y, x: 1 - y**2,
 )

@@ -79,6 +79,18 @@ clip = define_elementwise(
 )
 
 
+# For rules whose result has long been rounded to its limit where their exp would overflow: x, as
+# the reader of a formula takes it, but never outside of [low, high].
+bounded = define_elementwise(
+    "bounded",
+    lambda x, *, low, high: np.minimum(np.maximum(x, low), high),
+    lambda out, x, low, high: (x >= low) & (x <= high),
+    formula="{0}",
+    kinks=(lambda x, low, high: x - low, lambda x, low, high: x - high),
+    cases=((((3,),), {"low": -1.0, "high": 2.0}),),
+)
+
+
 def clip_as_numpy(
     a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
 ) -> Any:

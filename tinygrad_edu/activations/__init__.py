@@ -1,0 +1,106 @@
+"""The activation functions: the sixteen of the seed articles, and those PyTorch has beside them."""
+
+from __future__ import annotations
+
+from ..errors import UnknownNameError, closest
+from .axis import glu, log_softmax, softmax, softmin, swiglu
+from .piecewise import (
+    celu,
+    elu,
+    hard_shrink,
+    hard_sigmoid,
+    hard_swish,
+    hard_tanh,
+    leaky_relu,
+    linear,
+    prelu,
+    relu,
+    relu6,
+    selu,
+    sigmoid_linear,
+    soft_shrink,
+    squared_relu,
+    step,
+    threshold,
+)
+from .record import Activation, AxisActivation
+from .smooth import (
+    arctan,
+    gelu,
+    leaky_gelu,
+    log_sigmoid,
+    mish,
+    sigmoid,
+    silu,
+    sine,
+    softplus,
+    softsign,
+    swish,
+    tanh,
+    tanh_shrink,
+)
+
+# The second article's, in its order.
+SIXTEEN: tuple[Activation | AxisActivation, ...] = (
+    linear,
+    sigmoid,
+    relu,
+    tanh,
+    leaky_relu,
+    softmax,
+    elu,
+    swish,
+    hard_sigmoid,
+    gelu,
+    softplus,
+    leaky_gelu,
+    hard_swish,
+    mish,
+    arctan,
+    sigmoid_linear,
+)
+ACTIVATIONS: dict[str, Activation | AxisActivation] = {
+    activation.name: activation
+    for activation in (
+        *SIXTEEN,
+        relu6,
+        selu,
+        celu,
+        prelu,
+        silu,
+        log_sigmoid,
+        hard_tanh,
+        hard_shrink,
+        soft_shrink,
+        tanh_shrink,
+        softsign,
+        threshold,
+        log_softmax,
+        softmin,
+        glu,
+        squared_relu,
+        swiglu,
+        sine,
+        step,
+    )
+}
+# Names from elsewhere for what is called otherwise here.
+SPELLINGS = {
+    "identity": "linear",
+    "logistic": "sigmoid",
+    "atan": "arctan",
+    "sin": "sine",
+    "siren": "sine",
+    "heaviside": "step",
+    "relusquared": "squared_relu",
+}
+
+
+def named(name: str) -> Activation | AxisActivation:
+    """The activation called `name`. Raises `UnknownNameError` that lists the closest ones."""
+    if name in ACTIVATIONS:
+        return ACTIVATIONS[name]
+    plain = name.replace("_", "").replace("-", "").lower()
+    spelt = {known.replace("_", ""): known for known in ACTIVATIONS} | SPELLINGS
+    hint = f"write {spelt[plain]!r}" if plain in spelt else f"there is {closest(name, ACTIVATIONS)}"
+    raise UnknownNameError(f"no activation {name!r}; {hint}")

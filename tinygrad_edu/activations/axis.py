@@ -1,0 +1,174 @@
+"""Activations along an axis: softmax and its relatives, and the gates that halve it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine.operation import Structural, define_structural
+from .record import AxisActivation
+from .smooth import sigmoid, sigmoid_forward, sigmoid_slope, silu, silu_forward, silu_slope
+
+AXES = (
+    (((2, 3),), {}),
+    (((2, 3),), {"axis": 0}),
+    (((4,),), {}),
+    (((2, 3, 2),), {"axis": 1}),
+)
+HALVES = ((((2, 4),), {}), (((4, 3),), {"axis": 0}), (((6,),), {}), (((2, 2, 3),), {"axis": 1}))
+
+
+def less_greatest(x: Any, axis: int, name: str) -> tuple[Any, Any]:
+    """x − max x along `axis`, and what rounding took off: 0 where that is too little to matter."""
+    if not np.ndim(x):
+        raise ValueError(f"{name} is taken over an axis; a single number has none")
+    greatest = np.maximum.reduce(x, axis=axis, keepdims=True)
+    with np.errstate(over="ignore", invalid="ignore"):  # 1e308 below the greatest is −∞
+        shifted = x - greatest
+        if not shifted.size or shifted.item(shifted.argmin()) >= -2:
+            return shifted, 0.0
+        # Knuth's sum of two tells what was lost.
+        back = shifted - x
+        return shifted, (x - (shifted - back)) - (greatest + back)
+
+
+def softmax_forward(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x), with the greatest x taken off each: no exp overflows."""
+    shifted, lost = less_greatest(x, axis, "softmax")
+    power = np.exp(shifted)
+    if np.ndim(lost):
+        with np.errstate(invalid="ignore"):
+            power = np.where(power > 0, power + power * lost, power)
+    return power / np.add.reduce(power, axis=axis, keepdims=True)
+
+
+def softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
+    """out (g − Σ g out): each entry's gradient, less their average."""
+    centred = g - np.sum(g * out, axis=axis, keepdims=True)
+    # Where one entry of `out` is all but 1, rounding leaves no digit of its `centred`: again.
+    return out * (centred - np.sum(centred * out, axis=axis, keepdims=True))
+
+
+softmax = AxisActivation.define(
+    "softmax",
+    softmax_forward,
+    softmax_pullback,
+    formula=r"\operatorname{{softmax}}\left({0}\right)",
+    cases=AXES,
+    definition=lambda x, axis=-1: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
+)
+softmin = AxisActivation.define(
+    "softmin",
+    lambda x, axis=-1: softmax_forward(-x, axis),
+    lambda g, out, x, axis=-1: -softmax_pullback(g, out, x, axis),
+    formula=r"\operatorname{{softmin}}\left({0}\right)",
+    cases=AXES,
+    definition=lambda x, axis=-1: softmax(-x, axis=axis),
+)
+
+
+def log_softmax_forward(x: Any, axis: int = -1) -> Any:
+    """x − log Σ exp(x), to the last places where it is all but 0 too."""
+    shifted, lost = less_greatest(x, axis, "log_softmax")
+    # The greatest entry adds exactly 1 to the sum: log1p of the others keeps their digits.
+    first = np.expand_dims(np.argmax(x, axis=axis), axis) if x.size else x
+    others = np.exp(shifted)
+    if x.size:
+        np.put_along_axis(others, first, 0, axis)
+    others = np.add.reduce(others, axis=axis, keepdims=True)
+    with np.errstate(invalid="ignore"):
+        out = shifted - (np.log1p(others) - lost)
+    return np.where(np.isinf(shifted), shifted, out) if np.ndim(lost) else out
+
+
+log_softmax = AxisActivation.define(
+    "log_softmax",
+    log_softmax_forward,
+    # What is masked with −∞ passes nothing back, whatever comes in.
+    lambda g, out, x, axis=-1: np.where(
+        out > -np.inf, g - np.exp(out) * np.sum(g, axis=axis, keepdims=True), 0.0
+    ),
+    formula=r"\log\operatorname{{softmax}}\left({0}\right)",
+    cases=AXES,
+    definition=lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
+)
+
+
+def halves(x: Any, axis: int, name: str) -> tuple[Any, Any]:
+    """The first and the second half of `x` along `axis`."""
+    if not np.ndim(x) or x.shape[axis] % 2:
+        raise ValueError(
+            f"{name} halves axis {axis}, which needs an even length; the shape is {np.shape(x)}"
+        )
+    middle = x.shape[axis] // 2
+    first = [slice(None)] * x.ndim
+    second = list(first)
+    first[axis], second[axis] = slice(middle), slice(middle, None)
+    return x[tuple(first)], x[tuple(second)]
+
+
+def joined(first: Any, second: Any, axis: int) -> Any:
+    """The two halves side by side again."""
+    return np.concatenate([first, second], axis=axis)
+
+
+first_half: Structural = define_structural(
+    "first_half",
+    lambda x, axis=-1: halves(x, axis, "first_half")[0],
+    lambda g, out, x, axis=-1: joined(g, np.zeros(g.shape, g.dtype), axis),
+    formula="{{{0}}}_1",
+    cases=HALVES,
+)
+second_half: Structural = define_structural(
+    "second_half",
+    lambda x, axis=-1: halves(x, axis, "second_half")[1],
+    lambda g, out, x, axis=-1: joined(np.zeros(g.shape, g.dtype), g, axis),
+    formula="{{{0}}}_2",
+    cases=HALVES,
+)
+
+
+def glu_forward(x: Any, axis: int = -1) -> Any:
+    """The first half, times the sigmoid of the second."""
+    value, gate = halves(x, axis, "glu")
+    return value * sigmoid_forward(gate)
+
+
+def glu_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
+    """g σ(b) for the first half a, g a σ′(b) for the second half b."""
+    value, gate = first_half(x, axis=axis), second_half(x, axis=axis)
+    open_ = sigmoid(gate)
+    return joined(g * open_, g * value * sigmoid_slope(open_, gate), axis)
+
+
+glu = AxisActivation.define(
+    "glu",
+    glu_forward,
+    glu_pullback,
+    formula=r"\operatorname{{GLU}}\left({0}\right)",
+    cases=HALVES,
+    definition=lambda x, axis=-1: first_half(x, axis=axis) * sigmoid(second_half(x, axis=axis)),
+)
+
+
+def swiglu_forward(x: Any, axis: int = -1) -> Any:
+    """SiLU of the first half, times the second."""
+    gate, value = halves(x, axis, "swiglu")
+    return silu_forward(gate) * value
+
+
+def swiglu_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
+    """g b SiLU′(a) for the first half a, g SiLU(a) for the second half b."""
+    gate, value = first_half(x, axis=axis), second_half(x, axis=axis)
+    return joined(g * value * silu_slope(None, gate), g * silu(gate), axis)
+
+
+swiglu = AxisActivation.define(
+    "swiglu",
+    swiglu_forward,
+    swiglu_pullback,
+    formula=r"\operatorname{{SwiGLU}}\left({0}\right)",
+    cases=HALVES,
+    definition=lambda x, axis=-1: silu(first_half(x, axis=axis)) * second_half(x, axis=axis),
+)

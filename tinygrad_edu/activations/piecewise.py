@@ -1,0 +1,234 @@
+"""Activations made of pieces: the ReLU family, hard sigmoids, shrinkages, the step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..engine.operation import POSITIVE, REAL
+from ..ops.selection import bounded
+from .record import Activation
+
+LEAKY_SLOPE = 0.01
+# Klambauer et al. (2017), equation 14: zero mean and unit variance are kept.
+SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
+FARTHEST = ((1e308,), (-1e308,))
+
+
+def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
+    """`positive` where x > 0, else `otherwise`, in x's dtype."""
+    return np.where(x > 0, positive, otherwise)
+
+
+def leaky(x: Any, alpha: Any) -> Any:
+    """x, or αx where x is negative."""
+    return np.where(x > 0, x, alpha * x)
+
+
+LEAKY_PARTIALS = (
+    lambda out, x, alpha: where_positive(x, 1.0, alpha),
+    lambda out, x, alpha: where_positive(x, 0.0, x),
+)
+
+linear = Activation.define(
+    "linear", lambda x: x, 1, formula="{0}", extremes=FARTHEST, definition=lambda x: x
+)
+relu = Activation.define(
+    "relu",
+    lambda x: np.maximum(x, 0),
+    lambda out, x: x > 0,
+    formula=r"\operatorname{{ReLU}}\left({0}\right)",
+    kinks=(0.0,),
+    extremes=((0.0,), *FARTHEST),
+    definition=lambda x: np.maximum(0, x),
+)
+leaky_relu = Activation.define(
+    "leaky_relu",
+    lambda x, alpha=LEAKY_SLOPE: leaky(x, alpha),
+    LEAKY_PARTIALS,
+    formula=r"\operatorname{{LeakyReLU}}_{{{1}}}\left({0}\right)",
+    domain=(REAL, (0.0, 1.0)),
+    kinks=(0.0,),
+    extremes=((0.0, 0.01), (1e308, 0.01), (-1e308, 0.01)),
+    definition=leaky,
+)
+prelu = Activation.define(
+    "prelu",
+    lambda x, alpha=0.25: leaky(x, alpha),
+    LEAKY_PARTIALS,
+    formula=r"\operatorname{{PReLU}}_{{{1}}}\left({0}\right)",
+    domain=(REAL, (0.0, 1.0)),
+    kinks=(0.0,),
+    extremes=((0.0, 0.25), (1e308, 0.25), (-1e308, 0.25)),
+    definition=leaky,
+)
+relu6 = Activation.define(
+    "relu6",
+    lambda x: np.minimum(np.maximum(x, 0), 6),
+    lambda out, x: (x > 0) & (x < 6),
+    formula=r"\operatorname{{ReLU6}}\left({0}\right)",
+    kinks=(0.0, 6.0),
+    extremes=((0.0,), (6.0,), *FARTHEST),
+    definition=lambda x: np.minimum(np.maximum(0, x), 6),
+)
+
+
+def squared_relu_forward(x: Any) -> Any:
+    """max(0, x)², which is infinite from the root of the largest number on."""
+    with np.errstate(over="ignore"):
+        return np.square(np.maximum(x, 0))
+
+
+squared_relu = Activation.define(
+    "squared_relu",
+    squared_relu_forward,
+    lambda out, x: 2 * np.maximum(x, 0),
+    formula=r"\operatorname{{ReLU}}\left({0}\right)^2",
+    kinks=(0.0,),  # of the second derivative
+    extremes=((0.0,), (1e154,), (-1e308,)),
+    definition=lambda x: np.maximum(0, x) ** 2,
+)
+elu = Activation.define(
+    "elu",
+    lambda x, alpha=1.0: where_positive(x, x, alpha * np.expm1(np.minimum(x, 0))),
+    (
+        lambda out, x, alpha: where_positive(x, 1.0, alpha * np.exp(np.minimum(x, 0))),
+        lambda out, x, alpha: np.expm1(np.minimum(x, 0)),
+    ),
+    formula=r"\operatorname{{ELU}}_{{{1}}}\left({0}\right)",
+    domain=(REAL, (0.1, 2.0)),
+    kinks=(0.0,),
+    extremes=((1000.0, 1.0), (-1000.0, 1.0), (1e308, 1.0)),
+    definition=lambda x, alpha: np.where(x > 0, x, alpha * (np.exp(x) - 1)),
+)
+
+
+def celu_alpha_slope(out: Any, x: Any, alpha: Any) -> Any:
+    """∂/∂α of α (exp(x/α) − 1) where x is negative."""
+    ratio = bounded(np.minimum(x, 0) / alpha, low=-800.0, high=0.0)
+    return np.expm1(ratio) - ratio * np.exp(ratio)
+
+
+celu = Activation.define(
+    "celu",
+    lambda x, alpha=1.0: where_positive(x, x, alpha * np.expm1(np.minimum(x, 0) / alpha)),
+    (
+        lambda out, x, alpha: where_positive(x, 1.0, np.exp(np.minimum(x, 0) / alpha)),
+        celu_alpha_slope,
+    ),
+    formula=r"\operatorname{{CELU}}_{{{1}}}\left({0}\right)",
+    domain=(REAL, (0.5, 2.0)),
+    kinks=(0.0,),  # of the second derivative
+    extremes=((1000.0, 1.0), (-1000.0, 1.0), (1e308, 1.0), (-1e308, 1.0)),
+    definition=lambda x, alpha: np.maximum(0, x) + np.minimum(0, alpha * (np.exp(x / alpha) - 1)),
+)
+selu = Activation.define(
+    "selu",
+    lambda x: where_positive(
+        x, SELU_SCALE * x, SELU_SCALE * SELU_ALPHA * np.expm1(np.minimum(x, 0))
+    ),
+    lambda out, x: where_positive(
+        x, SELU_SCALE, SELU_SCALE * SELU_ALPHA * np.exp(np.minimum(x, 0))
+    ),
+    formula=r"\operatorname{{SELU}}\left({0}\right)",
+    kinks=(0.0,),
+    extremes=((1000.0,), (-1000.0,), (1e307,), (-1e308,)),
+    definition=lambda x: SELU_SCALE * np.where(x > 0, x, SELU_ALPHA * (np.exp(x) - 1)),
+)
+
+hard_sigmoid = Activation.define(
+    "hard_sigmoid",
+    lambda x, slope=0.5: np.minimum(np.maximum(slope * x + 0.5, 0), 1),
+    (
+        lambda out, x, slope: np.where(np.abs(slope * x) <= 0.5, slope, 0.0),
+        lambda out, x, slope: np.where(np.abs(slope * x) <= 0.5, x, 0.0),
+    ),
+    formula=r"\operatorname{{HardSigmoid}}\left({0}\right)",
+    domain=(REAL, (0.1, 1.0)),
+    kinks=(lambda x, slope: slope * x + 0.5, lambda x, slope: slope * x - 0.5),
+    extremes=((1e308, 0.5), (-1e308, 0.5)),
+    definition=lambda x, slope: np.clip(slope * x + 0.5, 0, 1),
+)
+hard_swish = Activation.define(
+    "hard_swish",
+    lambda x: np.maximum(x, -3) * np.minimum(np.maximum((x + 3) / 6, 0), 1),
+    lambda out, x: np.where(x <= -3, 0.0, np.where(x < 3, (x + 1.5) / 3, 1.0)),
+    formula=r"\operatorname{{HardSwish}}\left({0}\right)",
+    kinks=(-3.0, 3.0),
+    extremes=FARTHEST,
+    definition=lambda x: x * np.clip((x + 3) / 6, 0, 1),
+)
+sigmoid_linear = Activation.define(
+    "sigmoid_linear",
+    lambda x: np.minimum(np.maximum(x, 0), 1),
+    lambda out, x: (x >= 0) & (x <= 1),
+    formula=r"\operatorname{{clip}}\left({0}, 0, 1\right)",
+    kinks=(0.0, 1.0),
+    extremes=FARTHEST,
+    definition=lambda x: np.clip(x, 0, 1),
+)
+hard_tanh = Activation.define(
+    "hard_tanh",
+    lambda x, low=-1.0, high=1.0: np.minimum(np.maximum(x, low), high),
+    (
+        lambda out, x, low, high: (x >= low) & (x <= high),
+        lambda out, x, low, high: x < low,
+        lambda out, x, low, high: x > high,
+    ),
+    formula=r"\operatorname{{HardTanh}}\left({0}\right)",
+    domain=(REAL, (-3.0, -0.5), (0.5, 3.0)),
+    kinks=(lambda x, low, high: x - low, lambda x, low, high: x - high),
+    extremes=((1e308, -1.0, 1.0), (-1e308, -1.0, 1.0)),
+    definition=lambda x, low, high: np.clip(x, low, high),
+)
+
+# The conditions below are written so that NaN, which no comparison holds for, stays NaN.
+soft_shrink = Activation.define(
+    "soft_shrink",
+    lambda x, lambd=0.5: x - np.minimum(np.maximum(x, -lambd), lambd),
+    (
+        lambda out, x, lambd: np.abs(x) > lambd,
+        lambda out, x, lambd: np.where(np.abs(x) > lambd, -np.sign(x), 0.0),
+    ),
+    formula=r"\operatorname{{softshrink}}\left({0}\right)",
+    domain=(REAL, (0.25, 2.0)),
+    kinks=(lambda x, lambd: np.abs(x) - lambd,),
+    extremes=((1e308, 0.5), (-1e308, 0.5)),
+    definition=lambda x, lambd: np.sign(x) * np.maximum(np.abs(x) - lambd, 0),
+)
+hard_shrink = Activation.define(
+    "hard_shrink",
+    lambda x, lambd=0.5: np.where(np.abs(x) <= lambd, 0, x),
+    (lambda out, x, lambd: np.abs(x) > lambd, 0),
+    formula=r"\operatorname{{hardshrink}}\left({0}\right)",
+    domain=(REAL, (0.25, 2.0)),
+    kinks=(lambda x, lambd: np.abs(x) - lambd,),
+    extremes=((1e308, 0.5), (-1e308, 0.5)),
+    definition=lambda x, lambd: np.where(np.abs(x) > lambd, x, 0),
+)
+threshold = Activation.define(
+    "threshold",
+    lambda x, threshold=1.0, value=0.0: np.where(x <= threshold, value, x),
+    (
+        lambda out, x, threshold, value: x > threshold,
+        0,
+        lambda out, x, threshold, value: x <= threshold,
+    ),
+    formula=r"\operatorname{{threshold}}\left({0}\right)",
+    domain=(REAL, (-1.0, 2.0), REAL),
+    kinks=(lambda x, threshold, value: x - threshold,),
+    extremes=((1e308, 1.0, 0.0), (-1e308, 1.0, 0.0)),
+    definition=lambda x, threshold, value: np.where(x > threshold, x, value),
+)
+step = Activation.define(
+    "step",
+    lambda x: np.heaviside(x, 0),
+    # Straight through (Bengio et al. 2013): its own derivative, 0, would teach nothing.
+    1,
+    formula=r"\operatorname{{step}}\left({0}\right)",
+    kinks=(0.0,),
+    extremes=((0.0,), *FARTHEST),
+    definition=lambda x: np.where(x > 0, 1, 0),
+    surrogate=True,
+)

@@ -1,0 +1,35 @@
+"""What an activation is: an operation with a card."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..engine.operation import Elementwise, Operation, Structural
+
+if TYPE_CHECKING:
+    from .card import Card
+
+
+class Carded:
+    """Gives a record its card."""
+
+    def card(self: Operation, lang: str = "en") -> Card:  # type: ignore[misc]
+        """What to know about this activation, in English ("en") or Japanese ("ja").
+
+        Raises `UnknownNameError` for another language.
+        """
+        # The words are read and the formulas traced only when somebody asks.
+        from .card import make_card
+
+        return make_card(self, lang)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class Activation(Carded, Elementwise):
+    """An activation that works entry by entry."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class AxisActivation(Carded, Structural):
+    """An activation whose every output depends on several inputs along an axis."""

@@ -1,0 +1,271 @@
+"""What a graph computes, written as a formula: in Python's notation and in LaTeX.
+
+`trace` runs a function on symbols; `formula` writes down what was recorded. So the formula of a
+derivative is read off its rule and is never typed a second time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .context import changed
+from .node import Node
+from .operation import Operation
+from .value import Value
+
+# How tightly the parts of a written expression hold together.
+RELATION, SUM, PRODUCT, CALL, SYMBOL = range(5)
+
+INFIX: Mapping[str, tuple[str, int]] = {
+    "add": ("+", SUM),
+    "subtract": ("-", SUM),
+    "multiply": ("*", PRODUCT),
+    "chain_product": ("*", PRODUCT),
+    "divide": ("/", PRODUCT),
+    "matmul": ("@", PRODUCT),
+    "power": ("**", CALL),
+    "less": ("<", RELATION),
+    "less_equal": ("<=", RELATION),
+    "greater": (">", RELATION),
+    "greater_equal": (">=", RELATION),
+    "equal": ("==", RELATION),
+    "not_equal": ("!=", RELATION),
+    # Python binds these more tightly than a comparison, so either side gets its parentheses.
+    "bitwise_and": ("&", RELATION),
+    "bitwise_or": ("|", RELATION),
+    "bitwise_xor": ("^", RELATION),
+}
+# NumPy's shorter names, where it has two.
+SHORT = {"absolute": "abs"}
+GREEK = {"alpha", "beta", "omega"}
+LETTERS = "uvwrstpq"
+# A part that is used twice gets a letter of its own if it is longer than this.
+SHORT_ENOUGH = 6
+
+
+@dataclass(frozen=True)
+class Written:
+    """An expression in both notations, and how tightly each holds together."""
+
+    text: str
+    latex: str
+    text_strength: int = SYMBOL
+    latex_strength: int = SYMBOL
+
+
+@dataclass(frozen=True)
+class Formula:
+    """An expression and the abbreviations in it, in the order in which they build on each other.
+
+    `text` is a Python expression with NumPy's names; `where` holds (letter, text, LaTeX).
+    """
+
+    text: str
+    latex: str
+    where: tuple[tuple[str, str, str], ...] = ()
+
+    def __str__(self) -> str:
+        lets = ", ".join(f"{letter} = {text}" for letter, text, _ in self.where)
+        return f"{self.text}, where {lets}" if lets else self.text
+
+    def in_latex(self) -> str:
+        """The formula with its abbreviations, as one piece of LaTeX for math mode."""
+        lets = r",\; ".join(f"{letter} = {latex}" for letter, _, latex in self.where)
+        return rf"{self.latex} \quad\text{{where }} {lets}" if lets else self.latex
+
+
+def trace(function: Callable[..., Any], *names: str, **options: Any) -> Any:
+    """What `function` computes from arguments called `names`: a node, or a number if constant."""
+    symbols = [Value(0.5, name=name) for name in names]
+    with changed(tracking=True, recording=True), np.errstate(all="ignore"):
+        return function(*symbols, **options)
+
+
+def formula(root: Any, unfold: Callable[[Operation], bool] = lambda op: False) -> Formula:
+    """The expression that `root` was computed by.
+
+    Operations for which `unfold` is true and which have a definition are written out by it.
+    """
+    if not isinstance(root, Node):
+        number = written_number(root)
+        return Formula(number.text, number.latex)
+    nodes = list(inputs_first(root, unfold))
+    uses = Counter(id(item) for _, inputs in nodes for item in inputs)
+    taken = {node.name for node, _ in nodes if node.op is None}
+    free = iter([letter for letter in LETTERS if letter not in taken])
+    done: dict[int, Written] = {}
+    where: list[tuple[str, str, str]] = []
+    for node, inputs in nodes:
+        parts = [
+            done[id(item)] if isinstance(item, Node) else written_number(item) for item in inputs
+        ]
+        # Of an unfolded node the one part is its definition.
+        whole = parts[0] if inputs is not node.inputs else written(node, parts)
+        if uses[id(node)] > 1 and len(whole.text) > SHORT_ENOUGH:
+            letter = next(free, None) or f"u{len(where)}"
+            where.append((letter, whole.text, whole.latex))
+            whole = Written(letter, letter)
+        done[id(node)] = whole
+    whole = done[id(root)]
+    return Formula(whole.text, whole.latex, tuple(where))
+
+
+def inputs_first(
+    root: Node, unfold: Callable[[Operation], bool]
+) -> Iterator[tuple[Node, tuple[Any, ...]]]:
+    """Each node under `root` once, after its inputs: those it has, or its definition's root."""
+    inputs_of: dict[int, tuple[Any, ...]] = {}
+    finished: set[int] = set()
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if id(node) in finished:
+            stack.pop()
+            continue
+        if id(node) not in inputs_of:
+            inputs_of[id(node)] = unfolded(node, unfold)
+            stack.extend(item for item in inputs_of[id(node)] if isinstance(item, Node))
+            continue
+        stack.pop()
+        finished.add(id(node))
+        yield node, inputs_of[id(node)]
+
+
+def unfolded(node: Node, unfold: Callable[[Operation], bool]) -> tuple[Any, ...]:
+    """The inputs of a node, or the definition it is written by."""
+    op = node.op
+    if op is None or op.definition is None or not unfold(op):
+        return node.inputs
+    with changed(tracking=True, recording=True), np.errstate(all="ignore"):
+        return (op.definition(*node.inputs, **node.options),)
+
+
+def written(node: Node, parts: list[Written]) -> Written:
+    """A node whose inputs are written already."""
+    op = node.op
+    if op is None:
+        return written_leaf(node)
+    if op.formula == "{0}":
+        return parts[0]
+    latex, latex_strength = in_latex(op, parts)
+    text, text_strength = in_python(op, parts, node.options)
+    return Written(text, latex, text_strength, latex_strength)
+
+
+def written_leaf(node: Node) -> Written:
+    """A symbol, or the number of a leaf without a name."""
+    if node.name is None:
+        return written_number(node._data)
+    name = node.name
+    if name in GREEK:
+        return Written(name, rf"\{name}")
+    if name == "lambd":
+        return Written(name, r"\lambda")
+    return Written(name, name if len(name) == 1 else rf"\mathrm{{{name}}}")
+
+
+def written_number(number: Any) -> Written:
+    """A number, all of its digits in Python and six of them in LaTeX."""
+    if np.ndim(number):
+        return Written("array(...)", r"\text{array}", CALL, CALL)
+    plain = np.asarray(number).item()
+    if not isinstance(plain, int | float) or isinstance(plain, bool):
+        return Written(repr(plain), rf"\text{{{plain}}}")
+    if isinstance(plain, float) and plain.is_integer() and abs(plain) < 1e6:
+        plain = int(plain)
+    text = repr(plain)
+    latex = text if isinstance(plain, int) else f"{plain:.6g}"
+    if "e" in latex:
+        digits, _, exponent = latex.partition("e")
+        latex = rf"{digits} \cdot 10^{{{int(exponent)}}}"
+    strength = PRODUCT if plain < 0 or "cdot" in latex else SYMBOL
+    return Written(text, latex.replace("inf", r"\infty"), SUM if plain < 0 else SYMBOL, strength)
+
+
+def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -> tuple[str, int]:
+    """A call or an infix expression."""
+    texts = [part.text for part in parts]
+
+    def held(position: int, strength: int) -> str:
+        part = parts[position]
+        return part.text if part.text_strength >= strength else f"({part.text})"
+
+    if op.name in INFIX and len(parts) == 2:
+        sign, strength = INFIX[op.name]
+        # a - (b - c) and a / (b * c), but a + b + c and a * b * c; ** groups to the right.
+        first = strength + (strength in (RELATION, CALL))
+        second = strength + (sign not in "+*")
+        return f"{held(0, first)} {sign} {held(1, second)}", strength
+    if op.name == "square":
+        return f"{held(0, SYMBOL)} ** 2", CALL
+    if op.name == "reciprocal":
+        return f"1 / {held(0, CALL)}", PRODUCT
+    if op.name == "negative":
+        return f"-{held(0, PRODUCT)}", SUM
+    if op.name == "invert":
+        return f"~{held(0, SYMBOL)}", RELATION
+    given = [
+        f"{name}={value!r}"
+        for name, value in options.items()
+        if name not in op.defaults or value != op.defaults[name]
+    ]
+    return f"{SHORT.get(op.name, op.name)}({', '.join([*texts, *given])})", SYMBOL
+
+
+def in_latex(op: Operation, parts: list[Written]) -> tuple[str, int]:
+    """The record's template, its arguments in parentheses where they would fall apart."""
+    strength, needs = needed_strengths(op.formula)
+    texts = []
+    for position, part in enumerate(parts):
+        need, leading = needs.get(position, (RELATION, True))
+        negative = part.latex.startswith("-") and not leading and need > RELATION
+        loose = part.latex_strength < need or negative
+        texts.append(rf"\left({part.latex}\right)" if loose else part.latex)
+    return op.formula.format(*texts), strength
+
+
+@lru_cache(maxsize=512)
+def needed_strengths(template: str) -> tuple[int, dict[int, tuple[int, bool]]]:
+    """How tightly a template holds together, and what it asks of each of its arguments.
+
+    An argument between brackets or braces may be anything. One that stands free must hold
+    together as tightly as the signs beside it; unless it comes first, it must not begin with "-".
+    """
+    flat = template.replace("{{", "\0").replace("}}", "\1")
+    # An argument that is raised to a power, or has an index, must be a symbol.
+    needs = {
+        int(match.group(1)): (SYMBOL, False) for match in re.finditer("\0{(\\d)}\1(?=[\\^_])", flat)
+    }
+    needs |= {
+        int(match.group(1)): (SYMBOL, False) for match in re.finditer(r"{(\d)}(?=[\^_])", flat)
+    }
+    before = None
+    while before != flat:
+        before = flat
+        flat = re.sub("\0[^\0\1]*\1", "", flat)
+    flat = re.sub(r"\\left.*\\right\S|\\begin.*\\end", "", flat)
+    if re.search(r"[<>=]|\\(le|ge|ne|land|lor|lnot|oplus|text)\b", flat):
+        strength = RELATION
+    elif re.search(r"[^^] [+-] ", flat):
+        strength = SUM
+    elif r"\cdot" in flat or r"\," in flat or flat.startswith("-") or r"\sum" in flat:
+        strength = PRODUCT
+    else:
+        strength = SYMBOL if re.search(r"\\left|\\begin", template) else CALL
+    for order, match in enumerate(re.finditer(r"{(\d)}", flat)):
+        position = int(match.group(1))
+        tighter = order > 0 and f"- {match.group(0)}" in flat
+        alone = flat == match.group(0)
+        need = RELATION if alone else min(strength + tighter, SYMBOL)
+        if re.search(r"\\(land|lor|lnot|oplus)", flat):
+            need = SUM
+        first = order == 0 and match.start() == 0
+        needs.setdefault(position, (need, first))
+    return strength, needs
