@@ -10,13 +10,20 @@ from ..engine.operation import Structural, define_structural
 from .record import AxisActivation
 from .smooth import sigmoid, sigmoid_forward, sigmoid_slope, silu, silu_forward, silu_slope
 
-AXES = (
+Cases = tuple[tuple[tuple[tuple[int, ...], ...], dict[str, Any]], ...]
+
+AXES: Cases = (
     (((2, 3),), {}),
     (((2, 3),), {"axis": 0}),
     (((4,),), {}),
     (((2, 3, 2),), {"axis": 1}),
 )
-HALVES = ((((2, 4),), {}), (((4, 3),), {"axis": 0}), (((6,),), {}), (((2, 2, 3),), {"axis": 1}))
+HALVES: Cases = (
+    (((2, 4),), {}),
+    (((4, 3),), {"axis": 0}),
+    (((6,),), {}),
+    (((2, 2, 3),), {"axis": 1}),
+)
 
 
 def less_greatest(x: Any, axis: int, name: str) -> tuple[Any, Any]:

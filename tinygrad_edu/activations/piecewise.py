@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operation import POSITIVE, REAL
+from ..engine.operation import REAL
 from ..ops.selection import bounded
 from .record import Activation
 

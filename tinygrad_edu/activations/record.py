@@ -14,15 +14,23 @@ if TYPE_CHECKING:
 class Carded:
     """Gives a record its card."""
 
-    def card(self: Operation, lang: str = "en") -> Card:  # type: ignore[misc]
+    def card(self: Operation, lang: str = "en", full: bool = False) -> Card:  # type: ignore[misc]
         """What to know about this activation, in English ("en") or Japanese ("ja").
 
-        Raises `UnknownNameError` for another language.
+        `full` adds limits, monotonicity, Lipschitz constant, saturation, gain, χ₁, the source, and
+        the cost beside relu, which is timed. Raises `UnknownNameError` for another language.
         """
         # The words are read and the formulas traced only when somebody asks.
         from .card import make_card
 
-        return make_card(self, lang)
+        return make_card(self, lang, full)
+
+    @property
+    def initialiser(self: Operation) -> str:  # type: ignore[misc]
+        """The name of the initialiser in `te.nn.init` that suits the layers before it."""
+        from .card import initialiser
+
+        return initialiser(self.name)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)

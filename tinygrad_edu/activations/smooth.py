@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operation import POSITIVE, REAL, define_elementwise
+from ..engine.operation import REAL, define_elementwise
 from ..ops.elementary import aligned, arctan_slope, sech_squared
 from ..ops.selection import bounded
 from .record import Activation

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from string import Formatter
 from typing import Any
 
 import numpy as np
 
 from .context import changed
 from .node import Node
-from .operation import Operation
+from .operation import OPERATIONS, Operation
 from .value import Value
 
 # How tightly the parts of a written expression hold together.
@@ -72,26 +73,36 @@ class Formula:
     where: tuple[tuple[str, str, str], ...] = ()
 
     def __str__(self) -> str:
-        lets = ", ".join(f"{letter} = {text}" for letter, text, _ in self.where)
-        return f"{self.text}, where {lets}" if lets else self.text
+        return self.in_text()
 
-    def in_latex(self) -> str:
+    def in_text(self, where: str = "where") -> str:
+        """The formula with its abbreviations in Python's notation."""
+        lets = ", ".join(f"{letter} = {text}" for letter, text, _ in self.where)
+        return f"{self.text}, {where} {lets}" if lets else self.text
+
+    def in_latex(self, where: str = "where") -> str:
         """The formula with its abbreviations, as one piece of LaTeX for math mode."""
         lets = r",\; ".join(f"{letter} = {latex}" for letter, _, latex in self.where)
-        return rf"{self.latex} \quad\text{{where }} {lets}" if lets else self.latex
+        return rf"{self.latex} \quad\text{{{where} }} {lets}" if lets else self.latex
 
 
-def trace(function: Callable[..., Any], *names: str, **options: Any) -> Any:
-    """What `function` computes from arguments called `names`: a node, or a number if constant."""
-    symbols = [Value(0.5, name=name) for name in names]
+def trace(function: Callable[..., Any], samples: Mapping[str, Any], **options: Any) -> Any:
+    """What `function` computes from symbols: a node, or a number if it is constant.
+
+    `samples` holds the symbols' names and some data of the right shape for each.
+    """
+    symbols = [Value(data, name=name) for name, data in samples.items()]
     with changed(tracking=True, recording=True), np.errstate(all="ignore"):
         return function(*symbols, **options)
 
 
-def formula(root: Any, unfold: Callable[[Operation], bool] = lambda op: False) -> Formula:
+def formula(
+    root: Any, unfold: Callable[[Operation], bool] = lambda op: False, letters: bool = True
+) -> Formula:
     """The expression that `root` was computed by.
 
-    Operations for which `unfold` is true and which have a definition are written out by it.
+    Operations for which `unfold` is true and which have a definition are written out by it; parts
+    that occur twice get letters of their own if `letters` is true.
     """
     if not isinstance(root, Node):
         number = written_number(root)
@@ -108,7 +119,7 @@ def formula(root: Any, unfold: Callable[[Operation], bool] = lambda op: False) -
         ]
         # Of an unfolded node the one part is its definition.
         whole = parts[0] if inputs is not node.inputs else written(node, parts)
-        if uses[id(node)] > 1 and len(whole.text) > SHORT_ENOUGH:
+        if letters and uses[id(node)] > 1 and len(whole.text) > SHORT_ENOUGH:
             letter = next(free, None) or f"u{len(where)}"
             where.append((letter, whole.text, whole.latex))
             whole = Written(letter, letter)
@@ -154,6 +165,8 @@ def written(node: Node, parts: list[Written]) -> Written:
         return written_leaf(node)
     if op.formula == "{0}":
         return parts[0]
+    if op.name == "multiply" and parts[0] == parts[1]:
+        op, parts = OPERATIONS["square"], parts[:1]
     latex, latex_strength = in_latex(op, parts)
     text, text_strength = in_python(op, parts, node.options)
     return Written(text, latex, text_strength, latex_strength)
@@ -192,6 +205,11 @@ def written_number(number: Any) -> Written:
 def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -> tuple[str, int]:
     """A call or an infix expression."""
     texts = [part.text for part in parts]
+    for name in op.arguments[:0:-1]:
+        if op.variadic or name not in op.defaults:
+            break
+        if texts[-1] == written_number(op.defaults[name]).text:
+            texts.pop()
 
     def held(position: int, strength: int) -> str:
         part = parts[position]
@@ -216,11 +234,15 @@ def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -
         for name, value in options.items()
         if name not in op.defaults or value != op.defaults[name]
     ]
+    if op.variadic:
+        texts = [f"[{', '.join(texts)}]"]
     return f"{SHORT.get(op.name, op.name)}({', '.join([*texts, *given])})", SYMBOL
 
 
 def in_latex(op: Operation, parts: list[Written]) -> tuple[str, int]:
     """The record's template, its arguments in parentheses where they would fall apart."""
+    if op.variadic:
+        return rf"\left[{', '.join(part.latex for part in parts)}\right]", SYMBOL
     strength, needs = needed_strengths(op.formula)
     texts = []
     for position, part in enumerate(parts):
@@ -238,7 +260,10 @@ def needed_strengths(template: str) -> tuple[int, dict[int, tuple[int, bool]]]:
     An argument between brackets or braces may be anything. One that stands free must hold
     together as tightly as the signs beside it; unless it comes first, it must not begin with "-".
     """
-    flat = template.replace("{{", "\0").replace("}}", "\1")
+    flat = "".join(
+        literal.replace("{", "\0").replace("}", "\1") + (f"{{{field}}}" if field else "")
+        for literal, field, _, _ in Formatter().parse(template)
+    )
     # An argument that is raised to a power, or has an index, must be a symbol.
     needs = {
         int(match.group(1)): (SYMBOL, False) for match in re.finditer("\0{(\\d)}\1(?=[\\^_])", flat)

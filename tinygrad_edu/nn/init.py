@@ -48,11 +48,20 @@ def he_uniform(shape: tuple[int, int], generator: np.random.Generator) -> Array:
     return generator.uniform(-bound, bound, shape)
 
 
+def lecun_normal(shape: tuple[int, int], generator: np.random.Generator) -> Array:
+    """N(0, 1/fan_in), which SELU needs to keep zero mean and unit variance.
+
+    Source: LeCun et al. 1998, section 4.6; Klambauer et al. 2017.
+    """
+    return generator.standard_normal(shape) * math.sqrt(1 / shape[0])
+
+
 INITIALISERS: dict[str, Initialiser] = {
     "xavier_normal": xavier_normal,
     "xavier_uniform": xavier_uniform,
     "he_normal": he_normal,
     "he_uniform": he_uniform,
+    "lecun_normal": lecun_normal,
 }
 # Where PyTorch and Keras write another name.
 SPELLINGS = {"kaiming": "he", "glorot": "xavier"}

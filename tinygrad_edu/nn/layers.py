@@ -83,8 +83,8 @@ class MLP(Module):
     """Linear layers of the given widths with an activation between them.
 
     `MLP([2, 8, 1], activation="tanh", output="sigmoid")` has one hidden layer of 8; `output` is
-    the activation of the last layer, None for none. `init` defaults to He for the ReLU family and
-    Xavier otherwise. Parameters are `layers.0.weight`, `layers.0.bias`, ...
+    the activation of the last layer, None for none. `init` defaults to what the
+    activation's card advises, Xavier for a function without a card. Parameters are `layers.0.weight`, `layers.0.bias`, ...
     Raises `UnknownNameError` for an activation or initialiser that does not exist.
     """
 
@@ -109,7 +109,7 @@ class MLP(Module):
         generator = np.random.default_rng(seed)
         hidden = activations.named(activation) if isinstance(activation, str) else activation
         if init is None:
-            init = "he_normal" if "relu" in str(activation) else "xavier_normal"
+            init = getattr(hidden, "initialiser", "xavier_normal")
         self.layers = [
             Linear(inputs, outputs, init=init, seed=generator, dtype=dtype)
             for inputs, outputs in pairwise(widths)
