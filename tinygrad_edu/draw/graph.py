@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 import graphviz
 import numpy as np
 
-from ..engine.chain import chain
 from ..engine.node import Node
-from ..engine.operation import Elementwise
-from ..engine.sweep import conform, order
+from ..engine.sweep import order
 from ..engine.value import Value
 from ..errors import OperandError, UnknownNameError
 from ..files import write_bytes, write_text
+from .messages import message
 from .render import cleaned, is_wide, rendered
 from .style import translator
 
@@ -384,44 +383,21 @@ def operand(item: Any) -> str:
 
 
 def chain_rule(use: Use, say: Translate) -> list[str]:
-    """Incoming gradient × local derivative = message, of one edge; [] before `backward()`.
-
-    The rules are the record's own, applied to the gradient that the consumer has received.
-    """
-    node, position, item = use
-    op, g, out = node.op, node.grad, node._data
-    assert op is not None
-    if g is None:
+    """Incoming gradient × local derivative = message, of one edge; [] before `backward()`."""
+    if use.consumer.grad is None:
         return []
-    arrays = [numbers(used) for used in node.inputs]
-    local: Any = None
-    if isinstance(op, Elementwise):
-        rule = op.partials[position]
-        local = rule(out, *arrays, **node.options) if callable(rule) else rule
-        product = chain(g, local)
+    sent = message(use.consumer, use.position, use.consumer.grad)
+    if sent.local is None:
+        factor = say("× local derivative of {}").format(symbol(use.consumer))
     else:
-        pullback = op.rules[0 if op.variadic else position]
-        options = {**node.options, **({"position": position} if op.variadic else {})}
-        product = pullback(g, out, *arrays, **options)
-        if np.ndim(out) == 0:
-            local = pullback(np.ones_like(out)[()], out, *arrays, **options)
-    product = np.asarray(product)[()]
-    message = conform(product, item._data, node)
-    if product.size == message.size:
-        product = message
-    if local is None:
-        factor = say("× local derivative of {}").format(symbol(node))
-    else:
-        slope = quantity(local)
+        slope = quantity(sent.local)
         factor = f"× ({slope})" if slope.startswith("−") else f"× {slope}"
-    lines = [f"↑ {quantity(g)}", factor, f"= {quantity(product)}"]
-    if not np.ndim(g) and not product.ndim:
+    lines = [f"↑ {quantity(sent.incoming)}", factor, f"= {quantity(sent.product)}"]
+    if not np.ndim(sent.incoming) and not np.ndim(sent.product):
         lines = [" ".join(lines)]
-    if product is not message:
-        samples = product.ndim > 1 and product.shape[1:] in (message.shape, message.shape[1:])
-        phrase = "summed over {} samples" if samples else "summed over {} entries"
-        count = product.size // max(message.size, 1)
-        lines += [say(phrase).format(count), f"= {quantity(message)}"]
+    if sent.product is not sent.passed:
+        phrase = "summed over {} samples" if sent.samples else "summed over {} entries"
+        lines += [say(phrase).format(sent.summed), f"= {quantity(sent.passed)}"]
     return lines
 
 

@@ -1,0 +1,58 @@
+"""The chain rule at one input of one operation, in numbers: what drawings write on an edge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine.chain import chain
+from ..engine.node import Node
+from ..engine.operation import Elementwise
+from ..engine.sweep import conform
+
+
+@dataclass(frozen=True)
+class Message:
+    """What an operation passes back to one of its inputs.
+
+    `incoming` is the gradient of the operation's output. `local` is the local derivative, None
+    where an operation mixes entries of an array and it would be a whole Jacobian. `product` is
+    their product, and `passed` what arrives: `product` summed over the `summed` entries per entry
+    that broadcasting had repeated (1: none), which are whole samples if `samples` is true.
+    """
+
+    incoming: Any
+    local: Any
+    product: Any
+    passed: Any
+    summed: int
+    samples: bool
+
+
+def message(node: Node, position: int, incoming: Any) -> Message:
+    """What `node`, whose gradient is `incoming`, passes to its input number `position`.
+
+    The rules are the record's own.
+    """
+    op, out, item = node.op, node._data, node.inputs[position]
+    assert op is not None
+    arrays = [each._data if isinstance(each, Node) else each for each in node.inputs]
+    local: Any = None
+    if isinstance(op, Elementwise):
+        rule = op.partials[position]
+        local = rule(out, *arrays, **node.options) if callable(rule) else rule
+        product = chain(incoming, local)
+    else:
+        pullback = op.rules[0 if op.variadic else position]
+        options = {**node.options, **({"position": position} if op.variadic else {})}
+        product = pullback(incoming, out, *arrays, **options)
+        if np.ndim(out) == 0:
+            local = pullback(np.ones_like(out)[()], out, *arrays, **options)
+    product = np.asarray(product)[()]
+    passed = conform(product, item._data, node)
+    if product.size == passed.size:
+        product = passed
+    samples = product.ndim > 1 and product.shape[1:] in (passed.shape, passed.shape[1:])
+    return Message(incoming, local, product, passed, product.size // max(passed.size, 1), samples)
