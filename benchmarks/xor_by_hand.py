@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.hand_written import xor_gradients
 from benchmarks.works import XOR_EPOCHS
-from tinygrad_edu.draw import gradient_magnitudes, losses, regions, surfaces
+from tinygrad_edu.draw import gradient_magnitudes, learned_surfaces, losses, regions
 from tinygrad_edu.errors import RenderingError
 from tinygrad_edu.xor import Settings
 from tinygrad_edu.xor.pages import batch_graph, sample_graph
@@ -115,7 +115,7 @@ def draw(
     by_layer = {"layers.0": first, "layers.1": last}
     figures = {
         "loss": losses(curves, reference=(0.25, "always 0.5")),
-        "surfaces": surfaces(networks, X, TARGET[:, 0]),
+        "surfaces": learned_surfaces(networks, X, TARGET[:, 0]),
         "regions": regions(networks, X, TARGET[:, 0]),
         "gradients": gradient_magnitudes(range(XOR_EPOCHS), by_layer),
     }

@@ -60,7 +60,7 @@ def test_options_become_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 BAD_OPTIONS = {
-    "--activation LogSigmoid": "no activation 'LogSigmoid'; there is sigmoid",
+    "--activation LogSigmoid": "no activation 'LogSigmoid'; write 'log_sigmoid'",
     "--activation ReLU": "no activation 'ReLU'; write 'relu'",
     "--activation": "expected one argument",
     "--optimizer adam": "no optimiser 'adam'; there is sgd",

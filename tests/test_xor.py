@@ -215,13 +215,13 @@ def test_the_check_summary_counts_each_verdict() -> None:
         ("en", "1 are WRONG", "accepted"),
         ("ja", "1 個が誤り", "合格扱い"),
     ):
-        summary = pages.check_summary(Report(tuple(entries)), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries)), "tanh", TEXTS[lang])
         assert wrong in summary
         assert "b[1]" in summary
         assert "2.0e+00" in summary
-        summary = pages.check_summary(Report(tuple(entries[:2])), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries[:2])), "tanh", TEXTS[lang])
         assert corner in summary
-        summary = pages.check_summary(Report(tuple(entries[:1])), TEXTS[lang])
+        summary = pages.check_summary(Report(tuple(entries[:1])), "tanh", TEXTS[lang])
         assert re.search("1 of 1|1 個中 1 個", summary)
 
 
@@ -391,10 +391,14 @@ def test_a_kinked_activation_is_accepted_at_its_corner(tmp_path: Path) -> None:
     assert "8 個は折れ点（微分できない点）にあるので合格扱い" in lines[0]
 
 
-@pytest.mark.parametrize("activation", sorted(te.ACTIVATIONS))
+HIDDEN = sorted(name for name, op in te.ACTIVATIONS.items() if op.keeps_width)
+
+
+@pytest.mark.parametrize("activation", HIDDEN)
 def test_every_activation_runs(tmp_path: Path, activation: str) -> None:
     lines, _ = run(tmp_path, epochs=3, plots=False, activation=activation, hidden=2)
     assert "WRONG" not in lines[0]
+    assert ("stand-in" in lines[0]) == (activation == "step")
     assert f"== One change: 2 hidden {activation} units ==" in lines
     other = "--hidden 2 --seeds 100" if activation == "linear" else "--activation linear"
     assert f"xor {other}" in lines[-1]
@@ -513,16 +517,16 @@ def test_an_interrupt_keeps_what_is_finished(
 def test_an_interrupt_while_drawing_keeps_the_pictures_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pages.png
+    whole = pages.save
     drawn: list[str] = []
 
-    def stopping(figure: Any, path: Path) -> bytes:
+    def stopping(figure: Any, path: Path, *texts: str) -> bytes:
         if drawn:
             raise KeyboardInterrupt
         drawn.append(path.name)
-        return whole(figure, path)
+        return whole(figure, path, *texts)
 
-    monkeypatch.setattr(pages, "png", stopping)
+    monkeypatch.setattr(pages, "save", stopping)
     with pytest.raises(KeyboardInterrupt):
         xor.run(Settings(epochs=2, out=tmp_path), quiet(), "command")
     names = {path.name for path in tmp_path.iterdir()}

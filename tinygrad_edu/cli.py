@@ -12,8 +12,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, xor
+from . import __version__, catalogue, xor
 from .activations import ACTIVATIONS, named
+from .comparison import TASKS
+from .draw.saving import FORMATS
 from .errors import RenderingError, UnknownNameError
 from .terminal import Terminal
 
@@ -26,23 +28,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a pipe without Unicode still gets its lines
     parser = make_parser()
     options = parser.parse_args(arguments)
-    settings = xor.Settings(
-        **{field.name: getattr(options, field.name) for field in fields(xor.Settings)}
+    settings = options.settings(
+        **{field.name: getattr(options, field.name) for field in fields(options.settings)}
     )
-    terminal = Terminal()
+    program = f"tinygrad-edu {options.command}"
     try:
         # What overflows in a training that diverges is said by its numbers.
         with np.errstate(over="ignore", invalid="ignore"):
-            xor.run(settings, terminal, xor.command_line(arguments))
+            options.run(settings, Terminal(), arguments)
     except BrokenPipeError:
         # The reader of the pipe, `head` for instance, has seen enough; keep the exit silent too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UnknownNameError, RenderingError, OSError) as error:
-        print(f"tinygrad-edu xor: {error}", file=sys.stderr)
+    except (UnknownNameError, RenderingError, ImportError, ValueError, OSError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f"tinygrad-edu xor: {error}; lower --hidden or --seeds", file=sys.stderr)
+        print(f"{program}: {error}; lower --hidden or --seeds", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"\nStopped. What was finished is in {settings.out}.", file=sys.stderr)
@@ -66,13 +68,26 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"tinygrad-edu {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
+    add_xor(commands)
+    add_activations(commands)
+    return parser
+
+
+def add_xor(commands: Any) -> None:
+    """`tinygrad-edu xor`."""
     command = commands.add_parser(
         "xor",
         help="one neuron cannot learn XOR, a hidden layer can: train both and draw everything",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     defaults = xor.Settings()
-    command.set_defaults(plots=True)
+    command.set_defaults(
+        plots=True,
+        settings=xor.Settings,
+        run=lambda settings, terminal, arguments: xor.run(
+            settings, terminal, xor.command_line(arguments)
+        ),
+    )
     add = command.add_argument
     add(
         "--hidden", metavar="N", type=whole(1, 10_000), default=defaults.hidden, help="hidden units"
@@ -109,7 +124,63 @@ def make_parser() -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="tables only, no pictures and no report",
     )
-    return parser
+
+
+def add_activations(commands: Any) -> None:
+    """`tinygrad-edu activations`."""
+    command = commands.add_parser(
+        "activations",
+        help="list the activation functions, show their cards, draw them, compare them",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    defaults = catalogue.Settings()
+    command.set_defaults(
+        plots=True,
+        settings=catalogue.Settings,
+        run=lambda settings, terminal, arguments: catalogue.run(settings, terminal),
+    )
+    add = command.add_argument
+    add(
+        "names",
+        metavar="NAME",
+        nargs="*",
+        type=activation,
+        default=defaults.names,
+        help="whose card and picture to show; none lists the sixteen of the article",
+    )
+    add(
+        "--all",
+        dest="everything",
+        action="store_true",
+        help="list the rest too; on cards: limits, gain, χ₁, cost, paper",
+    )
+    add("--surface", action="store_true", help="draw surfaces over two inputs, not curves")
+    add(
+        "--domain",
+        metavar="article|centre|A,B",
+        type=domain,
+        default=defaults.domain,
+        help="of the pictures: the article's, [-2, 2], or from A to B",
+    )
+    add(
+        "--compare",
+        dest="task",
+        metavar="TASK",
+        choices=TASKS,
+        default=defaults.task,
+        help=f"train the same network with each activation on {', '.join(TASKS)}",
+    )
+    add("--seeds", metavar="N", type=whole(1, 1000), default=defaults.seeds, help="for --compare")
+    add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the pictures")
+    add("--format", choices=FORMATS, default=defaults.format, help="of the pictures")
+    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+    add(
+        "--no-plots",
+        dest="plots",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="text only, no pictures",
+    )
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
@@ -145,3 +216,18 @@ def activation(text: str) -> Any:
         return named(text).name
     except UnknownNameError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def domain(text: str) -> str | tuple[float, float]:
+    """One of the named domains, or two numbers with a comma between."""
+    if text in catalogue.CURVE_DOMAINS:
+        return text
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError:
+        low = high = 0.0
+    if not -float("inf") < low < high < float("inf"):
+        raise argparse.ArgumentTypeError(
+            f"give article, centre, or two numbers as -3,3 (from low to high), not {text!r}"
+        )
+    return low, high

@@ -54,6 +54,10 @@ class UnknownNameError(ValueError):
     """A name (of an activation, an initialiser, a language ...) that does not exist."""
 
 
+class FormulaError(ValueError):
+    """A typed formula that cannot be read; the message points at the place."""
+
+
 class RenderingError(RuntimeError):
     """A picture that no installed program can draw."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TextIO
@@ -33,15 +33,21 @@ class Terminal:
         else:
             print(line, file=self.stream, flush=True)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table, its columns aligned to the right."""
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        left: Collection[int] = (),
+    ) -> None:
+        """Print a table, its columns aligned to the right but for those numbered in `left`."""
         widths = [max(map(width, cells)) for cells in zip(columns, *rows, strict=True)]
-        plain = [
-            "  ".join(
-                " " * (wide - width(cell)) + cell for cell, wide in zip(row, widths, strict=True)
-            )
-            for row in (columns, *rows)
-        ]
+
+        def aligned(row: Sequence[str]) -> Iterator[str]:
+            for number, (cell, wide) in enumerate(zip(row, widths, strict=True)):
+                room = " " * (wide - width(cell))
+                yield cell + room if number in left else room + cell
+
+        plain = ["  ".join(aligned(row)).rstrip() for row in (columns, *rows)]
         if self.console is None:
             for line in plain:
                 self.say(line)
@@ -49,8 +55,8 @@ class Terminal:
         from rich.table import Table
 
         table = Table(*columns, box=None, header_style="bold")
-        for column in table.columns:
-            column.justify = "right"
+        for number, column in enumerate(table.columns):
+            column.justify = "left" if number in left else "right"
         for row in rows:
             table.add_row(*row)
         self.lines.extend(plain)

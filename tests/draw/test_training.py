@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from tests.draw.layout import drawn_texts, problems
 from tinygrad_edu.draw import style
 from tinygrad_edu.draw.style import JAPANESE, JAPANESE_FAMILIES, figure_context
-from tinygrad_edu.draw.training import Network, gradient_magnitudes, losses, regions, surfaces
+from tinygrad_edu.draw.learned import Network, learned_surfaces, regions
+from tinygrad_edu.draw.training import gradient_magnitudes, losses
 from tinygrad_edu.errors import UnknownNameError
 
 Array = NDArray[np.float64]
@@ -103,11 +104,11 @@ FIGURES: Mapping[str, Callable[[str], Figure]] = {
     "diverging loss": lambda lang: losses(
         {LONG: [0.3, 1e200, np.inf, np.nan], "zero": [0.0] * 4}, lang=lang
     ),
-    "surfaces": lambda lang: surfaces(
+    "surfaces": lambda lang: learned_surfaces(
         {"one neuron": neuron, LONG: xor}, POINTS, TARGETS, lang=lang
     ),
-    "one surface": lambda lang: surfaces({LONG: xor}, POINTS, TARGETS, lang=lang),
-    "sick surfaces": lambda lang: surfaces(
+    "one surface": lambda lang: learned_surfaces({LONG: xor}, POINTS, TARGETS, lang=lang),
+    "sick surfaces": lambda lang: learned_surfaces(
         {"diverged": constant(np.nan), LONG: constant(3)}, POINTS, TARGETS, lang=lang
     ),
     "regions": lambda lang: regions(
@@ -210,7 +211,7 @@ class Recorder:
 def test_surfaces_are_the_articles_in_fixed_height_and_colour() -> None:
     recorder = Recorder(xor)
     networks: dict[str, Network] = {"one neuron": neuron, "tanh": recorder}
-    make = lambda lang: surfaces(networks, POINTS, TARGETS, lang=lang)  # noqa: E731
+    make = lambda lang: learned_surfaces(networks, POINTS, TARGETS, lang=lang)  # noqa: E731
     for lang, figure in in_each_language(make).items():
         labels = ["Learned Activation Output Surface", "Input 1", "Input 2", "Output"]
         title, *labels = labels if lang == "en" else [JAPANESE[label] for label in labels]
@@ -235,7 +236,9 @@ def test_surfaces_are_the_articles_in_fixed_height_and_colour() -> None:
 
 
 def test_the_surface_is_the_network_over_its_inputs() -> None:
-    figure = surfaces({"plane": lambda x: np.asarray(x @ [0.3, 0.1] + 0.5)}, POINTS, TARGETS)
+    figure = learned_surfaces(
+        {"plane": lambda x: np.asarray(x @ [0.3, 0.1] + 0.5)}, POINTS, TARGETS
+    )
     axes: Any = figure.axes[0]
     heights = axes.collections[0].get_array().reshape(99, 99)  # one for each tile of the grid
     x, y = np.meshgrid(*2 * [np.linspace(-1, 1, 100)[1:] - 1 / 99])
@@ -244,7 +247,7 @@ def test_the_surface_is_the_network_over_its_inputs() -> None:
 
 @pytest.mark.parametrize("height", [0.0, 0.5, 1.0])
 def test_the_points_stand_at_their_targets_and_no_surface_hides_them(height: float) -> None:
-    figure = surfaces({"level": constant(height)}, POINTS, TARGETS)
+    figure = learned_surfaces({"level": constant(height)}, POINTS, TARGETS)
     pixels = painted(figure)
     axes: Any = figure.axes[0]
     for point, target in zip(POINTS, TARGETS, strict=True):
@@ -368,7 +371,7 @@ BAD: Mapping[str, tuple[Callable[[], Figure], str]] = {
     "scalar": (lambda: losses({"a": 0.25}), r"'a' has shape \(\)"),
     "table": (lambda: losses({"a": [[1, 2]]}), r"'a' has shape \(1, 2\)"),
     "column": (
-        lambda: surfaces({"net": lambda x: x[:, :1]}, POINTS, TARGETS),
+        lambda: learned_surfaces({"net": lambda x: x[:, :1]}, POINTS, TARGETS),
         r"'net' returned shape \(10000, 1\).*\[:, 0\]",
     ),
     "nothing": (lambda: regions({}, POINTS, TARGETS), "at least one network"),

@@ -13,12 +13,13 @@ from tinygrad_edu.errors import UnknownNameError
 from tinygrad_edu.nn import init
 
 SHAPE = (500, 200)
-# Glorot and Bengio 2010, equations 12 and 16; He et al. 2015, equation 10.
+# Glorot and Bengio 2010, equations 12 and 16; He et al. 2015, equation 10; LeCun et al. 1998.
 VARIANCES = {
     "xavier_normal": 2 / (500 + 200),
     "xavier_uniform": 2 / (500 + 200),
     "he_normal": 2 / 500,
     "he_uniform": 2 / 500,
+    "lecun_normal": 1 / 500,
 }
 KURTOSIS = {"normal": 3.0, "uniform": 1.8}
 
@@ -75,7 +76,9 @@ def test_other_libraries_spellings_are_recognised(spelt: str, ours: str) -> None
 
 
 def test_unknown_names_list_the_ones_there_are() -> None:
-    with pytest.raises(UnknownNameError, match="he_normal, he_uniform, xavier_normal or xavier_un"):
+    with pytest.raises(
+        UnknownNameError, match="he_normal, he_uniform, lecun_normal, xavier_normal or xa"
+    ):
         init.named("zeros")
 
 

@@ -11,7 +11,13 @@ import tinygrad_edu as te
 from tests.finite_differences import contracted, jacobian
 from tinygrad_edu.errors import ShapeError, UnknownNameError
 
-ACTIVATIONS = sorted(te.ACTIVATIONS)
+ACTIVATIONS = sorted(name for name, op in te.ACTIVATIONS.items() if op.keeps_width)
+# Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998.
+SPREADS = {
+    "xavier_normal": lambda inputs, outputs: np.sqrt(2 / (inputs + outputs)),
+    "he_normal": lambda inputs, outputs: np.sqrt(2 / inputs),
+    "lecun_normal": lambda inputs, outputs: np.sqrt(1 / inputs),
+}
 
 
 def numbers(*shape: int, seed: int = 0) -> Any:
@@ -81,14 +87,31 @@ def test_mlp_takes_functions_as_activations() -> None:
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_mlp_draws_he_weights_for_the_relu_family_and_xavier_weights_else(activation: str) -> None:
+def test_mlp_draws_its_weights_as_the_card_advises(activation: str) -> None:
+    advice = te.ACTIVATIONS[activation].initialiser
+    if advice not in SPREADS:
+        assert advice == "he_uniform"  # sine's; its distribution is not a scaled normal one
+        return
     generator = np.random.default_rng(9)
-    he = activation in {"relu", "leaky_relu"}
     model = te.nn.MLP([2, 3, 4], activation, seed=9)
     for layer, (inputs, outputs) in zip(model.layers, [(2, 3), (3, 4)], strict=True):
-        scale = np.sqrt(2 / inputs if he else 2 / (inputs + outputs))
+        scale = SPREADS[advice](inputs, outputs)
         drawn = generator.standard_normal((inputs, outputs))  # one generator for all layers
         np.testing.assert_allclose(layer.weight.data, scale * drawn, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("activation", "advice"),
+    [("relu", "he_normal"), ("tanh", "xavier_normal"), ("selu", "lecun_normal")],
+)
+def test_the_advice_is_the_literatures(activation: str, advice: str) -> None:
+    assert te.ACTIVATIONS[activation].initialiser == advice
+
+
+@pytest.mark.parametrize("activation", ["glu", "swiglu"])
+def test_mlp_refuses_an_activation_that_halves_its_layer(activation: str) -> None:
+    with pytest.raises(ShapeError, match=f"'{activation}' gives half as many outputs"):
+        te.nn.MLP([2, 4, 1], activation)
 
 
 def test_mlp_shares_a_generator_that_it_is_given() -> None:
@@ -103,9 +126,9 @@ def test_mlp_shares_a_generator_that_it_is_given() -> None:
     [
         ({"activation": "ReLU"}, "no activation 'ReLU'; write 'relu'"),
         ({"activation": "LeakyReLU"}, "write 'leaky_relu'"),
-        ({"activation": "SiLU"}, "write 'swish'"),
+        ({"activation": "SiLU"}, "write 'silu'"),
         ({"output": "Softmax"}, "no activation 'Softmax'; write 'softmax'"),
-        ({"activation": "LogSigmoid"}, "no activation 'LogSigmoid'; there is sigmoid"),
+        ({"activation": "LogSigmoid"}, "no activation 'LogSigmoid'; write 'log_sigmoid'"),
         ({"init": "kaiming_normal"}, "no initialiser 'kaiming_normal'; write 'he_normal'"),
     ],
 )

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.blocks import blockwise
 from ..engine.operation import REAL
-from ..ops.selection import bounded
+from ..ops.selection import bounded, select
 from .record import Activation
 
 LEAKY_SLOPE = 0.01
@@ -17,18 +18,26 @@ FARTHEST = ((1e308,), (-1e308,))
 
 
 def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
-    """`positive` where x > 0, else `otherwise`, in x's dtype."""
-    return np.where(x > 0, positive, otherwise)
+    """The number `positive` where x > 0, else `otherwise`, in x's dtype."""
+    return select(x > 0, x.dtype.type(positive), otherwise)
+
+
+@blockwise
+def leaky_forward(x: Any, alpha: Any) -> Any:
+    """x, or αx where x is negative."""
+    if np.ndim(alpha) == 0 and 0 < alpha <= 1:
+        return np.maximum(x, alpha * x)
+    return select(x > 0, x, alpha * x)
 
 
 def leaky(x: Any, alpha: Any) -> Any:
-    """x, or αx where x is negative."""
+    """As the textbook has it."""
     return np.where(x > 0, x, alpha * x)
 
 
 LEAKY_PARTIALS = (
-    lambda out, x, alpha: where_positive(x, 1.0, alpha),
-    lambda out, x, alpha: where_positive(x, 0.0, x),
+    lambda out, x, alpha: where_positive(x, 1, alpha),
+    lambda out, x, alpha: where_positive(x, 0, x),
 )
 
 linear = Activation.define(
@@ -45,7 +54,7 @@ relu = Activation.define(
 )
 leaky_relu = Activation.define(
     "leaky_relu",
-    lambda x, alpha=LEAKY_SLOPE: leaky(x, alpha),
+    lambda x, alpha=LEAKY_SLOPE: leaky_forward(x, alpha),
     LEAKY_PARTIALS,
     formula=r"\operatorname{{LeakyReLU}}_{{{1}}}\left({0}\right)",
     domain=(REAL, (0.0, 1.0)),
@@ -55,7 +64,7 @@ leaky_relu = Activation.define(
 )
 prelu = Activation.define(
     "prelu",
-    lambda x, alpha=0.25: leaky(x, alpha),
+    lambda x, alpha=0.25: leaky_forward(x, alpha),
     LEAKY_PARTIALS,
     formula=r"\operatorname{{PReLU}}_{{{1}}}\left({0}\right)",
     domain=(REAL, (0.0, 1.0)),

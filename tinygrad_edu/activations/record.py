@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ..engine.operation import Elementwise, Operation, Structural
 
 if TYPE_CHECKING:
@@ -24,6 +26,11 @@ class Carded:
         from .card import make_card
 
         return make_card(self, lang, full)
+
+    @property
+    def keeps_width(self: Operation) -> bool:  # type: ignore[misc]
+        """Whether there are as many outputs as inputs: the gates that halve an axis give fewer."""
+        return bool(np.shape(self.forward(np.ones(2))) == (2,))
 
     @property
     def initialiser(self: Operation) -> str:  # type: ignore[misc]

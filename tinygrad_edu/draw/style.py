@@ -1,16 +1,31 @@
-"""The languages of pictures and pages: their words and their fonts."""
+"""What pictures have in common: their words and fonts, and the look of lines and legends."""
 
 from __future__ import annotations
 
+import math
+import textwrap
 import unicodedata
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from io import BytesIO
+from itertools import cycle
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from numpy.typing import NDArray
 
 from tinygrad_edu.errors import UnknownNameError
+
+# Okabe and Ito's colours, which colour-blind readers can tell apart; the dashes say it twice.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", "--", "-.", ":")
+GREY = "#666666"
 
 LANGUAGES = ("en", "ja")
 EMBEDDED = "embedded Japanese"
@@ -81,6 +96,49 @@ JAPANESE: Mapping[str, str] = {
     "line: median of {width} epochs; band: smallest to largest": (
         "線：{width} エポックごとの中央値、帯：最小値から最大値まで"
     ),
+    # activations as curves
+    "Representative activation functions": "代表的な活性化関数",
+    "Activation functions": "活性化関数",
+    "Activation functions and their derivatives": "活性化関数とその導関数",
+    "f(x)": "f(x)",
+    "derivative f′(x)": "導関数 f′(x)",
+    "second derivative f″(x)": "2 階の導関数 f″(x)",
+    "saturated: |f′| < 5 % of its maximum": "飽和領域：|f′| が最大値の 5 % 未満",
+    "slope beside a corner": "角（折れ点）の左右での傾き",
+    "slope that the rule takes there": "角で採用する傾き",
+    "first of 2 inputs, the other is 1": "2 つの入力の 1 つ目（もう 1 つは 1）",
+    "first of 3 inputs, the others are 0": "3 つの入力の 1 つ目（ほかは 0）",
+    # activations as surfaces
+    "Activation functions over inputs from {low} to {high}": (
+        "活性化関数の出力曲面（入力は {low} から {high} まで）"
+    ),
+    "{name} Activation": "{name} 関数",
+    "Input1": "入力1",
+    "Input2": "入力2",
+    ", ": "、",
+    "; ": "、",
+    "Z = 2·Input1 + 3·Input2 + 1 runs from {low} to {high} here: {side}.": (
+        "Z = 2·入力1 + 3·入力2 + 1 は {low} から {high} まで動く。{side}。"
+    ),
+    "the negative side of the functions never appears": "関数の負の側はまったく現れない",
+    "the positive side of the functions never appears": "関数の正の側はまったく現れない",
+    "both sides of 0 appear": "正の側も負の側も現れる",
+    "Exactly the same surface: {names}.": "まったく同じ曲面：{names}",
+    "Less than 1 % of the height away from {leader}: {names}.": (
+        "{leader} との差が高さの 1 % 未満：{names}"
+    ),
+    "Flat: {names}.": "平ら：{names}",
+    "Almost flat (nine tenths of the points within 15 % of the drawn height): {names}.": (
+        "ほぼ平ら（9割の点が、描いた高さの 15 % の幅に収まる）：{names}"
+    ),
+    "Flat wherever Z ≤ −3, where no gradient comes through: {names}.": (
+        "Z ≤ −3 で平ら（勾配が伝わらない）：{names}"
+    ),
+    "Not monotone, they fall and rise again: {names}.": "単調でない（下がってから上がる）：{names}",
+    "{names}: taken along Input2, as in the article, so Input1 changes nothing.": (
+        "{names}：記事と同じく入力2の方向に計算しているので、入力1によって変わらない"
+    ),
+    "{names}: of the pair (Input1, Input2), not of Z.": "{names}：Z ではなく（入力1, 入力2）の関数",
     # the report
     "Predictions after learning": "学習後の予測",
     "Input": "入力",
@@ -128,6 +186,83 @@ def figure_context(lang: str = "en") -> Iterator[None]:
     family = [_japanese_family(), "DejaVu Sans"] if lang == "ja" else ["DejaVu Sans"]
     with matplotlib.rc_context({"font.family": family}):
         yield
+
+
+def new_figure(width: float, height: float, *, compress: bool = False) -> Figure:
+    """An empty figure of this size in inches, which keeps labels from covering one another."""
+    engine = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08, compress=compress)
+    return Figure(figsize=(width, height), dpi=100, layout=engine)
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], lang: str, columns: int = 1) -> None:
+    """Add a legend under everything else, and the height that it and long titles take."""
+    labels = [wrapped(str(handle.get_label()), 60, lang) for handle in handles]
+    rows = math.ceil(sum(label.count("\n") + 1 for label in labels) / columns)
+    more_lines = max(axes.get_title().count("\n") for axes in figure.axes)
+    figure.set_figheight(figure.get_figheight() + 0.22 * rows + 0.17 * more_lines)
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+
+
+def line_styles() -> Iterator[dict[str, Any]]:
+    """Endless styles for the lines of one picture, neighbours differing in colour and dashes."""
+    for colour, dashes in zip(cycle(COLOURS), cycle(DASHES), strict=False):
+        yield {"color": colour, "linestyle": dashes, "linewidth": 1.8}
+
+
+def panel_grid(count: int) -> tuple[int, int]:
+    """Rows and columns for `count` panels: at most four side by side."""
+    columns = count if count <= 3 else min(4, math.ceil(math.sqrt(count)))
+    return math.ceil(count / columns), columns
+
+
+def add_axes_3d(figure: Figure, rows: int, columns: int, position: int) -> Any:
+    """Three-dimensional axes, which come without type annotations, at `position` of a grid."""
+    # With its own depth sorting, a surface would hide the marks drawn on it.
+    axes: Any = figure.add_subplot(rows, columns, position, projection="3d", computed_zorder=False)
+    # The layout does not see the labels of three-dimensional axes: keep them inside, and
+    # uncovered by the next panel, by hand; let short ones follow their axis too.
+    axes.set_box_aspect((1, 1, 0.75), zoom=0.9)
+    axes.patch.set_visible(False)
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        axis.set_rotate_label(True)
+    return axes
+
+
+def draw_surface(
+    axes: Any,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    heights: NDArray[np.float64],
+    **style: Any,
+) -> None:
+    """A surface with a tile between every four points of the grid."""
+    rows, columns = heights.shape
+    axes.plot_surface(
+        x, y, heights, rcount=rows, ccount=columns, linewidth=0, antialiased=False, **style
+    )
+
+
+def wrapped(text: str, width: int, lang: str) -> str:
+    """`text` in lines of at most `width` Latin letters."""
+    if lang != "ja":
+        return textwrap.fill(text, width)
+    # Kana and kanji are nearly twice as wide as Latin letters, and lines may end after a comma.
+    return textwrap.fill(text.replace("、", "、 "), round(0.58 * width)).replace("、 ", "、")
+
+
+def plain(name: str) -> str:
+    """A name as Matplotlib shows it without reading mathematics into it."""
+    return name.replace("$", r"\$")
+
+
+def short(number: float, digits: int = 6) -> str:
+    """A number as in 1e-8, of no more digits than it has."""
+    return f"{number:.{digits}g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def share(found: NDArray[np.bool_]) -> dict[str, str]:
+    """How many are found, of how many in total."""
+    return {"count": f"{np.count_nonzero(found):,}", "total": f"{found.size:,}"}
 
 
 def font_face(text: str) -> str:

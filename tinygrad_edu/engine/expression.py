@@ -6,16 +6,19 @@ derivative is read off its rule and is never typed a second time.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, count
 from string import Formatter
 from typing import Any
 
 import numpy as np
 
+from ..errors import OperandError
 from .context import changed
 from .node import Node
 from .operation import OPERATIONS, Operation
@@ -43,6 +46,8 @@ INFIX: Mapping[str, tuple[str, int]] = {
     "bitwise_or": ("|", RELATION),
     "bitwise_xor": ("^", RELATION),
 }
+# Numbers that are better known as something else.
+KNOWN = {math.sqrt(2 / math.pi): ("sqrt(2 / pi)", r"\sqrt{2/\pi}")}
 # NumPy's shorter names, where it has two.
 SHORT = {"absolute": "abs"}
 GREEK = {"alpha", "beta", "omega"}
@@ -53,12 +58,17 @@ SHORT_ENOUGH = 6
 
 @dataclass(frozen=True)
 class Written:
-    """An expression in both notations, and how tightly each holds together."""
+    """An expression in both notations, and how tightly each holds together.
+
+    `number` is its value where it is a constant, `opposite` what it is the negative of, if it is.
+    """
 
     text: str
     latex: str
     text_strength: int = SYMBOL
     latex_strength: int = SYMBOL
+    number: float | None = None
+    opposite: Written | None = None
 
 
 @dataclass(frozen=True)
@@ -97,41 +107,75 @@ def trace(function: Callable[..., Any], samples: Mapping[str, Any], **options: A
 
 
 def formula(
-    root: Any, unfold: Callable[[Operation], bool] = lambda op: False, letters: bool = True
+    root: Any,
+    unfold: Callable[[Operation], bool] = lambda op: False,
+    *,
+    letters: bool = True,
+    depth: int | None = None,
+    limit: int | None = None,
 ) -> Formula:
     """The expression that `root` was computed by.
 
     Operations for which `unfold` is true and which have a definition are written out by it; parts
-    that occur twice get letters of their own if `letters` is true.
+    that occur twice get letters of their own if `letters` is true. What is more than `depth`
+    operations away from `root` is a letter that is not explained. Raises `OperandError` for more
+    than `limit` characters.
     """
     if not isinstance(root, Node):
         number = written_number(root)
         return Formula(number.text, number.latex)
-    nodes = list(inputs_first(root, unfold))
+    cut = beyond(root, depth)
+    nodes = list(inputs_first(root, unfold, cut))
     uses = Counter(id(item) for _, inputs in nodes for item in inputs)
-    taken = {node.name for node, _ in nodes if node.op is None}
-    free = iter([letter for letter in LETTERS if letter not in taken])
+    taken = {node.name for node, _ in nodes}
+    free = (
+        letter for letter in chain(LETTERS, map("u_{}".format, count(1))) if letter not in taken
+    )
     done: dict[int, Written] = {}
     where: list[tuple[str, str, str]] = []
     for node, inputs in nodes:
         parts = [
             done[id(item)] if isinstance(item, Node) else written_number(item) for item in inputs
         ]
-        # Of an unfolded node the one part is its definition.
-        whole = parts[0] if inputs is not node.inputs else written(node, parts)
+        if id(node) in cut:
+            whole = written_symbol(node.name or next(free))
+        elif inputs is not node.inputs:
+            whole = parts[0]  # the definition of an unfolded node
+        else:
+            whole = written(node, parts)
+        if limit is not None and len(whole.latex) > limit:
+            raise OperandError(
+                f"the formula takes more than {limit} characters; "
+                "write less of it with depth=, or raise limit="
+            )
         if letters and uses[id(node)] > 1 and len(whole.text) > SHORT_ENOUGH:
-            letter = next(free, None) or f"u{len(where)}"
+            letter = next(free)
             where.append((letter, whole.text, whole.latex))
-            whole = Written(letter, letter)
+            whole = written_symbol(letter)
         done[id(node)] = whole
     whole = done[id(root)]
     return Formula(whole.text, whole.latex, tuple(where))
 
 
+def beyond(root: Node, depth: int | None) -> set[int]:
+    """The ids of the results that are `depth` operations away from `root`; nothing if None."""
+    if depth is None:
+        return set()
+    level, seen = [root], {id(root)}
+    for _ in range(depth):
+        inputs = {id(item): item for node in level for item in node.inputs}
+        level = [v for k, v in inputs.items() if isinstance(v, Node) and k not in seen]
+        seen.update(map(id, level))
+    return {id(node) for node in level if node.op is not None}
+
+
 def inputs_first(
-    root: Node, unfold: Callable[[Operation], bool]
+    root: Node, unfold: Callable[[Operation], bool], cut: set[int]
 ) -> Iterator[tuple[Node, tuple[Any, ...]]]:
-    """Each node under `root` once, after its inputs: those it has, or its definition's root."""
+    """Each node under `root` once, after its inputs: those it has, or its definition's root.
+
+    Nodes in `cut` are taken for symbols, without inputs.
+    """
     inputs_of: dict[int, tuple[Any, ...]] = {}
     finished: set[int] = set()
     stack = [root]
@@ -141,7 +185,7 @@ def inputs_first(
             stack.pop()
             continue
         if id(node) not in inputs_of:
-            inputs_of[id(node)] = unfolded(node, unfold)
+            inputs_of[id(node)] = () if id(node) in cut else unfolded(node, unfold)
             stack.extend(item for item in inputs_of[id(node)] if isinstance(item, Node))
             continue
         stack.pop()
@@ -165,32 +209,108 @@ def written(node: Node, parts: list[Written]) -> Written:
         return written_leaf(node)
     if op.formula == "{0}":
         return parts[0]
-    if op.name == "multiply" and parts[0] == parts[1]:
-        op, parts = OPERATIONS["square"], parts[:1]
+    return simplified(op.name, parts) or applied(op, parts, node.options)
+
+
+def applied(op: Operation, parts: list[Written], options: Mapping[str, Any] = {}) -> Written:
+    """An operation on written parts, as it is."""
     latex, latex_strength = in_latex(op, parts)
-    text, text_strength = in_python(op, parts, node.options)
-    return Written(text, latex, text_strength, latex_strength)
+    text, text_strength = in_python(op, parts, options)
+    opposite = parts[0] if op.name == "negative" else None
+    return Written(text, latex, text_strength, latex_strength, opposite=opposite)
+
+
+def simplified(name: str, parts: list[Written]) -> Written | None:
+    """What an operation is by the rules for 0, 1 and double minus signs, None for as it is."""
+    first = parts[0]
+    second = parts[-1]
+    match name:
+        case "negative":
+            if first.number is not None:
+                return written_number(-first.number)
+            return first.opposite
+        case "add":
+            if first.number == 0:
+                return second
+            if second.number == 0:
+                return first
+            if second.opposite:
+                return calculated("subtract", first, second.opposite)
+        case "subtract":
+            if second.number == 0:
+                return first
+            if first.number == 0:
+                return calculated("negative", second)
+            if second.opposite:
+                return calculated("add", first, second.opposite)
+        case "multiply" | "chain_product":
+            if first.number == 0 or second.number == 0:
+                return written_number(0)
+            if first.number == 1:
+                return second
+            if second.number == 1:
+                return first
+            for part, other in ((first, second), (second, first)):
+                if part.number == -1:
+                    return calculated("negative", other)
+            if first.opposite or second.opposite:
+                product = calculated("multiply", first.opposite or first, second.opposite or second)
+                both = first.opposite and second.opposite
+                return product if both else calculated("negative", product)
+            if first == second:
+                return calculated("square", first)
+        case "divide":
+            if first.number == 0:
+                return written_number(0)
+            if second.number == 1:
+                return first
+            if first.opposite:
+                return calculated("negative", calculated("divide", first.opposite, second))
+        case "power" if second.number == 1:
+            return first
+        case "broadcast_to" if first.number is not None:
+            return first
+    return None
+
+
+def calculated(name: str, *parts: Written) -> Written:
+    """The operation called `name` on written parts, simplified."""
+    return simplified(name, list(parts)) or applied(OPERATIONS[name], list(parts))
 
 
 def written_leaf(node: Node) -> Written:
     """A symbol, or the number of a leaf without a name."""
     if node.name is None:
         return written_number(node._data)
-    name = node.name
+    return written_symbol(node.name)
+
+
+def written_symbol(name: str) -> Written:
+    """A name: Greek where LaTeX knows it so, upright if it is a word."""
     if name in GREEK:
         return Written(name, rf"\{name}")
     if name == "lambd":
         return Written(name, r"\lambda")
-    return Written(name, name if len(name) == 1 else rf"\mathrm{{{name}}}")
+    if len(name) == 1 or re.fullmatch(r"[a-zA-Z]_\d+", name):
+        return Written(name, re.sub(r"_(\d+)", r"_{\1}", name))
+    plain = re.sub(r"[\\{}$&#^_%~]", lambda sign: rf"\char{ord(sign[0])} ", name)
+    return Written(name, rf"\mathrm{{{plain}}}")
 
 
 def written_number(number: Any) -> Written:
     """A number, all of its digits in Python and six of them in LaTeX."""
     if np.ndim(number):
+        # The gradient that a sweep starts with, for instance.
+        if np.size(number) and np.all(np.equal(number, np.ravel(number)[0])):
+            return written_number(np.ravel(number)[0])
         return Written("array(...)", r"\text{array}", CALL, CALL)
     plain = np.asarray(number).item()
-    if not isinstance(plain, int | float) or isinstance(plain, bool):
+    if not isinstance(plain, int | float):
         return Written(repr(plain), rf"\text{{{plain}}}")
+    if plain in KNOWN:
+        return Written(*KNOWN[plain], number=plain)
+    if isinstance(plain, bool):
+        plain = int(plain)
     if isinstance(plain, float) and plain.is_integer() and abs(plain) < 1e6:
         plain = int(plain)
     text = repr(plain)
@@ -198,8 +318,11 @@ def written_number(number: Any) -> Written:
     if "e" in latex:
         digits, _, exponent = latex.partition("e")
         latex = rf"{digits} \cdot 10^{{{int(exponent)}}}"
-    strength = PRODUCT if plain < 0 or "cdot" in latex else SYMBOL
-    return Written(text, latex.replace("inf", r"\infty"), SUM if plain < 0 else SYMBOL, strength)
+    latex_strength = PRODUCT if plain < 0 or "cdot" in latex else SYMBOL
+    text_strength = SUM if plain < 0 else SYMBOL
+    latex = latex.replace("inf", r"\infty")
+    opposite = written_number(-plain) if plain < 0 else None
+    return Written(text, latex, text_strength, latex_strength, plain, opposite)
 
 
 def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -> tuple[str, int]:

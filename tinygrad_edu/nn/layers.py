@@ -84,8 +84,9 @@ class MLP(Module):
 
     `MLP([2, 8, 1], activation="tanh", output="sigmoid")` has one hidden layer of 8; `output` is
     the activation of the last layer, None for none. `init` defaults to what the
-    activation's card advises, Xavier for a function without a card. Parameters are `layers.0.weight`, `layers.0.bias`, ...
-    Raises `UnknownNameError` for an activation or initialiser that does not exist.
+    activation's card advises, Xavier for a function without a card. Parameters are
+    `layers.0.weight`, `layers.0.bias`, ... Raises `UnknownNameError` for an activation or
+    initialiser that does not exist, `ShapeError` for one that halves its layer's width.
     """
 
     def __init__(
@@ -108,6 +109,11 @@ class MLP(Module):
             )
         generator = np.random.default_rng(seed)
         hidden = activations.named(activation) if isinstance(activation, str) else activation
+        if not getattr(hidden, "keeps_width", True):
+            raise ShapeError(
+                f"{label(hidden)} gives half as many outputs as it is given, so it cannot stand "
+                "between these layers; build it with te.nn.Linear and te.nn.Sequential"
+            )
         if init is None:
             init = getattr(hidden, "initialiser", "xavier_normal")
         self.layers = [

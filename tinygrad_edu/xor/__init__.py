@@ -77,7 +77,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
 
     try:
         checked = check.model(network, mse, x, y)
-        summary = check_summary(checked, text)
+        summary = check_summary(checked, settings.activation, text)
         terminal.say(summary)
 
         terminal.say(f"\n== {names['neuron']} ==")

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
 
 import matplotlib
@@ -16,13 +15,14 @@ import numpy as np
 from matplotlib.figure import Figure as Plot
 
 from .. import __version__, check, data, flow
-from ..activations import sigmoid
-from ..draw import report, training
+from ..activations import named, sigmoid
+from ..draw import learned, report, training
 from ..draw.graph import Graph, graph
+from ..draw.saving import save
 from ..draw.style import figure_context
 from ..engine.value import Value
 from ..errors import RenderingError
-from ..files import write_bytes, write_text
+from ..files import write_text
 from ..nn.losses import mse
 from ..terminal import Terminal
 from .networks import Learnt, Settings, hidden_network, neuron
@@ -87,7 +87,7 @@ def verdict(learnt: Learnt, text: Mapping[str, str]) -> str:
     return text["not_learnt"].format(**facts)
 
 
-def check_summary(checked: check.Report, text: Mapping[str, str]) -> str:
+def check_summary(checked: check.Report, activation: str, text: Mapping[str, str]) -> str:
     """How many gradient entries agree with finite differences, and the worst error."""
     facts = {
         "agrees": checked.count("agrees"),
@@ -97,7 +97,9 @@ def check_summary(checked: check.Report, text: Mapping[str, str]) -> str:
         "error": f"{checked.largest_error:.1e}",
     }
     key = "check_wrong" if facts["wrong"] else "check_corner" if facts["corner"] else "check_right"
-    return text[key].format(**facts, worst=checked.worst.name)
+    if facts["wrong"] and named(activation).surrogate:
+        key = "check_stand_in"
+    return text[key].format(**facts, worst=checked.worst.name, activation=activation)
 
 
 def losses_csv(runs: Sequence[Learnt]) -> str:
@@ -128,8 +130,8 @@ def pictures(
     rms = {layer: gradients.delta[layer] for layer in gradients.layers}
     plots: list[tuple[str, Callable[[], Plot] | None]] = [
         ("loss", lambda: training.losses(curves, reference=half, lang=lang)),
-        ("surfaces", lambda: training.surfaces(by_name, x, y[:, 0], lang=lang)),
-        ("regions", lambda: training.regions(by_name, x, y[:, 0], lang=lang)),
+        ("surfaces", lambda: learned.learned_surfaces(by_name, x, y[:, 0], lang=lang)),
+        ("regions", lambda: learned.regions(by_name, x, y[:, 0], lang=lang)),
         ("graph", None),
         (
             "gradients",
@@ -138,25 +140,22 @@ def pictures(
     ]
     with terminal.progress(text["drawing"], len(plots)) as advance:
         for number, (name, draw) in enumerate(plots, 1):
-            image = png(draw(), out / f"{name}.png") if draw else svg(one, out / "graph.svg")
+            alt = text[f"{name}_alt"]
+            image: bytes | None
+            if draw:
+                image = save(draw(), out / f"{name}.png", text[f"{name}_heading"], alt)
+            else:
+                image = svg(one, out / "graph.svg")
             if draw is None and (image is None or svg(batch, out / "graph_batch.svg") is None):
                 terminal.say(text["no_renderer"])
             yield report.Figure(
                 number=number,
                 heading=text[f"{name}_heading"],
                 image=image,
-                alt=text[f"{name}_alt"],
+                alt=alt,
                 what_to_look_at=text[f"{name}_look"],
             )
             advance(number)
-
-
-def png(figure: Plot, path: Path) -> bytes:
-    """Save a picture and return its bytes."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=200)
-    write_bytes(path, buffer.getvalue())
-    return buffer.getvalue()
 
 
 def svg(drawing: Graph, path: Path) -> bytes | None:

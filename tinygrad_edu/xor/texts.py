@@ -23,6 +23,10 @@ ENGLISH = {
         "(worst error {error}); {corner} sit on a corner, accepted: the slopes on the two sides "
         "differ there and the gradient is one of them or between."
     ),
+    "check_stand_in": (
+        "Gradient check: {agrees} of {total} gradients agree; {activation}'s rule is a stand-in "
+        "(straight-through), so {wrong} differ from its derivative, on purpose."
+    ),
     "check_wrong": (
         "Gradient check: {agrees} of {total} gradients agree, {wrong} are WRONG "
         "(worst: {worst}, off by {error})."
@@ -128,6 +132,10 @@ JAPANESE = {
         "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。"
         "{corner} 個は折れ点（微分できない点）にあるので合格扱い：左右の傾きが異なり、"
         "勾配はそのどちらか、またはその間の値です。"
+    ),
+    "check_stand_in": (
+        "勾配確認：{total} 個中 {agrees} 個が一致。{activation} の勾配は導関数ではなく"
+        "代用（straight-through）なので、{wrong} 個は数値微分と異なる。"
     ),
     "check_wrong": (
         "勾配確認：{total} 個中 {agrees} 個が一致、{wrong} 個が誤り"
