@@ -14,11 +14,10 @@ from . import data
 from .activations import SIXTEEN, named, softplus
 from .engine.context import observe
 from .engine.node import Node
-from .engine.value import Value
 from .errors import OperandError, ShapeError, UnknownNameError, closest
 from .flow import rms
 from .nn.init import Initialiser
-from .nn.layers import MLP, label
+from .nn.layers import MLP, label, side_by_side
 from .ops.linalg import affine
 from .optim import SGD
 from .terminal import Terminal
@@ -50,7 +49,7 @@ TEXTS = {
         "columns": (
             "activation",
             "epochs to 95 %",
-            "seeds",
+            "seeds that reach it",
             "final loss",
             "δ ratio at start",
             "while learning",
@@ -62,16 +61,16 @@ TEXTS = {
         "caption": (
             "Medians over {seeds} seeds. Only the activation differs: network {network}, initial "
             "weights ({init}), {points} points and SGD (learning rate {lr:g}, momentum "
-            "{momentum:g}, {epochs} epochs) are the same for all. Seeds: how many reached an "
-            "accuracy of 95 %. δ ratio: rms of δ = ∂L/∂(pre-activation) in the first layer ÷ that "
-            "in the last; while learning: its median until 95 % are right."
+            "{momentum:g}, {epochs} epochs) are the same for all. δ ratio: rms of "
+            "δ = ∂L/∂(pre-activation) in the first layer ÷ that in the last; while learning: its "
+            "median until 95 % are right."
         ),
     },
     "ja": {
         "columns": (
             "活性化関数",
             "95 % までのエポック数",
-            "到達シード数",
+            "到達したシード",
             "最後の損失",
             "δの比（学習前）",
             "δの比（学習中）",
@@ -83,9 +82,9 @@ TEXTS = {
         "caption": (
             "{seeds} 個のシードの中央値。変えたのは活性化関数だけで、ネットワーク（{network}）、"
             "重みの初期値（{init}）、{points} 個のデータ点、SGD（学習率 {lr:g}、モメンタム "
-            "{momentum:g}、{epochs} エポック）はすべて同じ。到達シード数：正解率が 95 % に達した"
-            "シードの数。δの比：δ = ∂L/∂（活性化前の値）の二乗平均平方根について、最初の層の値を"
-            "最後の層の値で割ったもの（学習中は 95 % に達するまでの中央値）。"
+            "{momentum:g}、{epochs} エポック）はすべて同じ。δの比：δ = ∂L/∂（活性化前の値）の"
+            "二乗平均平方根について、最初の層の値を最後の層の値で割ったもの（学習中は、95 % に"
+            "達するまでの中央値）。"
         ),
     },
 }
@@ -237,7 +236,7 @@ def compare(
     if not names:
         raise OperandError("there is nothing to compare: give at least one activation")
     for name in names:
-        if not keeps_width(name):
+        if not named(name).keeps_width:
             raise ShapeError(
                 f"{name} gives its layer another width, so the network would not be the same as "
                 "with the others; leave it out"
@@ -257,27 +256,6 @@ def compare(
     rows.sort(key=lambda row: (row.epochs, row.loss))
     init = init if isinstance(init, str | None) else label(init)
     return Comparison(task, chosen.widths, len(x), seeds, epochs, lr, init, tuple(rows))
-
-
-def keeps_width(name: str) -> bool:
-    """Whether a layer of units stays as wide as it is under this activation, unlike under glu."""
-    try:
-        return np.shape(named(name)(np.zeros((1, 2)))) == (1, 2)
-    except TypeError:  # it wants more than a layer's pre-activation
-        return False
-
-
-def side_by_side(networks: Sequence[MLP]) -> MLP:
-    """Networks of one shape as one, each parameter with one more axis in front.
-
-    Where the losses only add up, every network gets exactly its own gradient.
-    """
-    together = networks[0]
-    for layer, *others in zip(*(network.layers for network in networks), strict=True):
-        same = [layer, *others]
-        layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
-        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
-    return together
 
 
 def learn(

@@ -137,6 +137,19 @@ class MLP(Module):
         return f"MLP({widths}, activation={label(self.activation)}, output={label(self.output)})"
 
 
+def side_by_side(networks: Sequence[MLP]) -> MLP:
+    """Networks of one shape as one, each parameter with one more axis in front.
+
+    Where the losses only add up, every network gets exactly its own gradient.
+    """
+    together = networks[0]
+    for layer, *others in zip(*(network.layers for network in networks), strict=True):
+        same = [layer, *others]
+        layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
+        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
+    return together
+
+
 def label(function: Any) -> str:
     """A layer as it shows itself, a function by its name."""
     if isinstance(function, Module):

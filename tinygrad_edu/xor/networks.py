@@ -13,7 +13,7 @@ from .. import data, optim
 from ..engine.context import no_grad
 from ..engine.value import Value
 from ..errors import UnknownNameError, closest
-from ..nn.layers import MLP
+from ..nn.layers import MLP, side_by_side
 from ..nn.losses import mse
 from ..terminal import Terminal
 
@@ -116,17 +116,9 @@ def learn(name: str, network: MLP, settings: Settings, terminal: Terminal) -> Le
 
 
 def learn_all(name: str, networks: Sequence[MLP], settings: Settings, terminal: Terminal) -> Array:
-    """Train networks of one shape side by side; answers of shape (networks, 4, 1).
-
-    The same model, each parameter with one more axis in front: the losses only add up, so every
-    network gets exactly its own gradient.
-    """
+    """Train networks of one shape side by side; answers of shape (networks, 4, 1)."""
     x, y = data.xor()
-    together = networks[0]
-    for layer, *others in zip(*(network.layers for network in networks), strict=True):
-        same = [layer, *others]
-        layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
-        layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
+    together = side_by_side(networks)
     optimizer = make_optimizer(settings, together)
     targets = np.broadcast_to(y, (len(networks), *y.shape))
     with terminal.progress(name, settings.epochs) as advance:
