@@ -17,6 +17,7 @@ from matplotlib.image import imread
 import tinygrad_edu as te
 from tinygrad_edu import xor
 from tinygrad_edu.check import Entry, Report
+from tinygrad_edu.draw import saving
 from tinygrad_edu.errors import RenderingError, UnknownNameError
 from tinygrad_edu.nn.layers import MLP
 from tinygrad_edu.terminal import Terminal
@@ -517,7 +518,7 @@ def test_an_interrupt_keeps_what_is_finished(
 def test_an_interrupt_while_drawing_keeps_the_pictures_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pages.save
+    whole = saving.save
     drawn: list[str] = []
 
     def stopping(figure: Any, path: Path, *texts: str) -> bytes:

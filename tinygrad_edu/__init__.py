@@ -22,6 +22,7 @@ from .engine.operation import OPERATIONS, define_elementwise, define_structural
 from .engine.value import Value
 from .ops.selection import set_at
 from .ops.shaping import array, stack
+from .ops.special import erf
 
 __all__ = [
     "ACTIVATIONS",
@@ -34,6 +35,7 @@ __all__ = [
     "define_elementwise",
     "define_structural",
     "draw",
+    "erf",
     "flow",
     "grad",
     "hessian",

@@ -82,7 +82,7 @@ def run(settings: Settings, terminal: Terminal) -> None:
     that cannot be drawn or compared as asked, `OSError` where the folder cannot be written to.
     """
     text = TEXTS[settings.lang]
-    names = tuple(named(name).name for name in settings.names)
+    names = tuple(dict.fromkeys(named(name).name for name in settings.names))
     if settings.plots:
         out = writable_folder(settings.out)
     result = None

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, catalogue, xor
+from . import __version__, catalogue, sketch, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
@@ -26,6 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a pipe without Unicode still gets its lines
+    # argparse takes -3,3 for an option unless it is joined to its own.
+    while "--domain" in arguments[:-1]:
+        place = arguments.index("--domain")
+        arguments[place : place + 2] = [f"--domain={arguments[place + 1]}"]
     parser = make_parser()
     options = parser.parse_args(arguments)
     settings = options.settings(
@@ -70,6 +74,7 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     add_xor(commands)
     add_activations(commands)
+    add_graph(commands)
     return parser
 
 
@@ -173,6 +178,43 @@ def add_activations(commands: Any) -> None:
     add("--seeds", metavar="N", type=whole(1, 1000), default=defaults.seeds, help="for --compare")
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the pictures")
     add("--format", choices=FORMATS, default=defaults.format, help="of the pictures")
+    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+    add(
+        "--no-plots",
+        dest="plots",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="text only, no pictures",
+    )
+
+
+def add_graph(commands: Any) -> None:
+    """`tinygrad-edu graph`."""
+    command = commands.add_parser(
+        "graph",
+        help='draw the computation graph of a formula such as "x = 2; y = -3; relu(x*y + 10)**2"',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    defaults = sketch.Settings("")
+    command.set_defaults(
+        plots=True,
+        settings=sketch.Settings,
+        run=lambda settings, terminal, arguments: sketch.run(settings, terminal),
+    )
+    add = command.add_argument
+    add(
+        "text",
+        metavar="FORMULA",
+        help="assignments with ; between them; the last may be an expression",
+    )
+    add("--step", action="store_true", help="make a page that steps through the chain rule, too")
+    add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the pictures")
+    add(
+        "--format",
+        choices=("svg", "png", "pdf", "html"),
+        default=defaults.format,
+        help="of the picture; the DOT text is written in any case",
+    )
     add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
     add(
         "--no-plots",

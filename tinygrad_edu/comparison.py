@@ -59,8 +59,8 @@ TEXTS = {
         "some_diverged": "{loss} ({count} diverged)",
         "own": "each activation's own",
         "caption": (
-            "Medians over {seeds} seeds. Only the activation differs: network {network}, initial "
-            "weights ({init}), {points} points and SGD (learning rate {lr:g}, momentum "
+            "Medians of the seeds (here {seeds}). Only the activation differs: network {network}, "
+            "initial weights ({init}), {points} points and SGD (learning rate {lr:g}, momentum "
             "{momentum:g}, {epochs} epochs) are the same for all. δ ratio: rms of "
             "δ = ∂L/∂(pre-activation) in the first layer ÷ that in the last; while learning: its "
             "median until 95 % are right."
@@ -82,7 +82,7 @@ TEXTS = {
         "caption": (
             "{seeds} 個のシードの中央値。変えたのは活性化関数だけで、ネットワーク（{network}）、"
             "重みの初期値（{init}）、{points} 個のデータ点、SGD（学習率 {lr:g}、モメンタム "
-            "{momentum:g}、{epochs} エポック）はすべて同じ。δの比：δ = ∂L/∂（活性化前の値）の"
+            "{momentum:g}、{epochs} エポック）はすべて同じ。δの比：δ＝∂L/∂（活性化前の値）の"
             "二乗平均平方根について、最初の層の値を最後の層の値で割ったもの（学習中は、95 % に"
             "達するまでの中央値）。"
         ),
@@ -232,7 +232,8 @@ def compare(
             raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
     if names is None:
         names = [activation.name for activation in SIXTEEN]
-    names = [named(name).name for name in ([names] if isinstance(names, str) else names)]
+    names = [names] if isinstance(names, str) else names
+    names = list(dict.fromkeys(named(name).name for name in names))
     if not names:
         raise OperandError("there is nothing to compare: give at least one activation")
     for name in names:
@@ -244,7 +245,7 @@ def compare(
     x, y = chosen.points()
     rows = []
     with (terminal or Terminal()).progress(task, len(names) * epochs) as advance:
-        for before, name in enumerate(dict.fromkeys(names)):
+        for before, name in enumerate(names):
             networks = [MLP(chosen.widths, name, init=init, seed=seed) for seed in range(seeds)]
             together = side_by_side(networks)
             optimizer = SGD(together.parameters(), lr=lr, momentum=MOMENTUM)

@@ -26,7 +26,7 @@ def moons(
     """Two half circles of radius 1 that reach into each other, one for each target.
 
     The upper one (target 0) has its centre at (0, 0), the lower one (target 1) at (1, 0.5); each
-    holds half of the points, evenly spaced from left to right, the upper ones first: not shuffled.
+    holds half of the points, evenly spaced, those of the upper one first: not shuffled.
     `noise` is the standard deviation of what is added to each coordinate. Raises `ShapeError` for
     a count below 2, `OperandError` for a noise that is negative or not finite.
     Source: scikit-learn's `make_moons`.
@@ -34,7 +34,7 @@ def moons(
     upper, lower = (np.linspace(0, np.pi, part) for part in halves(count))
     x = np.concatenate(
         [
-            np.stack([-np.cos(upper), np.sin(upper)], axis=1),
+            np.stack([np.cos(upper), np.sin(upper)], axis=1),
             np.stack([1 - np.cos(lower), 0.5 - np.sin(lower)], axis=1),
         ]
     )

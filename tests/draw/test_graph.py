@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import importlib.metadata
 import io
 import math
@@ -11,6 +10,8 @@ import shutil
 import stat
 from base64 import b64decode
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
 from typing import Any, NoReturn
@@ -22,14 +23,31 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 
 import tinygrad_edu as te
+from tests.draw.drawing import Drawing
 from tests.strategies import apply, arguments, fixed_cases
 from tinygrad_edu.activations import sigmoid
-from tinygrad_edu.draw.graph import INK, JAPANESE, KINDS, Graph, graph
+from tinygrad_edu.draw.graph import Graph, graph
+from tinygrad_edu.draw.labels import JAPANESE
+from tinygrad_edu.draw.looks import INK, KINDS, LAYER
 from tinygrad_edu.draw.render import is_wide
+from tinygrad_edu.engine.node import record
 from tinygrad_edu.engine.operation import Elementwise
 from tinygrad_edu.errors import OperandError, RenderingError, StaleGraphError, UnknownNameError
+from tinygrad_edu.nn import MLP, Module
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+class Scaled(Module):
+    """a·x + b."""
+
+    def __init__(self, a: Any, b: Any) -> None:
+        self.a, self.b = a, b
+
+    def forward(self, x: Any) -> Any:
+        return self.a * x + self.b
+
+
 HOSTILE = (
     '<b>&amp;"x"</b>',
     "a|b{c}",
@@ -45,41 +63,6 @@ HOSTILE = (
     "${7*7}",
     "\\l",
 )
-
-
-class Drawing:
-    """The nodes and edges of DOT text, their labels as a reader sees them."""
-
-    def __init__(self, source: str) -> None:
-        self.kinds: dict[str, str] = {}
-        self.labels: dict[str, str] = {}
-        self.edges: list[tuple[str, str, str]] = []
-        self.legend: list[str] = []
-        shapes = {style["shape"] + style.get("peripheries", ""): k for k, style in KINDS.items()}
-        for line in source.splitlines():
-            attributes = dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|[^\s\]]+)', line))
-            attributes = {key: value.strip('"') for key, value in attributes.items()}
-            label = read(attributes.get("label", ""))
-            if edge := re.match(r"\s+(\w+) -> (\w+)", line):
-                if attributes.get("style") != "invis":
-                    self.edges.append((edge[1], edge[2], label))
-            elif node := re.match(r"\s+(n\d+|left_out|legend\w*) \[", line):
-                if node[1].startswith("legend"):
-                    self.legend.append(label)
-                else:
-                    shape = attributes["shape"] + attributes.get("peripheries", "")
-                    self.kinds[node[1]] = shapes.get(shape, "")
-                    self.labels[node[1]] = label
-
-    @property
-    def nodes(self) -> dict[str, tuple[str, str]]:
-        return {name: (self.kinds[name], self.labels[name]) for name in self.labels}
-
-
-def read(label: str) -> str:
-    """A DOT label as text: its lines and cells separated by "; "."""
-    text = re.sub(r"\\[nl]|[{}|]+", "; ", label)
-    return html.unescape(text).replace("\\\\", "\\").replace("\u00a0", "").strip("; ")
 
 
 def written(x: float) -> str:
@@ -104,17 +87,17 @@ def neuron() -> te.Value:
 
 
 NEURON_EDGES = [
-    ("n3", "n6"),
-    ("n0", "n6"),
-    ("n4", "n7"),
-    ("n1", "n7"),
+    ("n0", "n2"),
+    ("n1", "n2"),
+    ("n3", "n5"),
+    ("n4", "n5"),
+    ("n2", "n6"),
+    ("n5", "n6"),
     ("n6", "n8"),
     ("n7", "n8"),
     ("n8", "n9"),
-    ("n5", "n9"),
-    ("n9", "n10"),
+    ("n9", "n11"),
     ("n10", "n11"),
-    ("n2", "n11"),
     ("n11", "n12"),
 ]
 
@@ -124,27 +107,27 @@ def test_a_neuron_before_backward_shows_values_and_no_gradients() -> None:
     drawing = Drawing(graph(neuron()).source)
     none = "gradient –"
     assert drawing.nodes == {
-        "n0": ("constant", "x1 = 1"),
-        "n1": ("constant", "x2 = 2"),
-        "n2": ("constant", "y = 1"),
-        "n3": ("parameter", f"w1; value 0.5; {none}"),
-        "n4": ("parameter", f"w2; value −0.75; {none}"),
-        "n5": ("parameter", f"b; value 0.25; {none}"),
-        "n6": ("operation", f"w1 × x1; value 0.5; {none}"),
-        "n7": ("operation", f"w2 × x2; value −1.5; {none}"),
-        "n8": ("operation", f"+; value −1; {none}"),
-        "n9": ("operation", f"( ) + b; value −0.75; {none}"),
-        "n10": ("operation", f"sigmoid; value {written(p)}; {none}"),
+        "n0": ("parameter", f"w1; value 0.5; {none}"),
+        "n1": ("constant", "x1 = 1"),
+        "n2": ("operation", f"w1 × x1; value 0.5; {none}"),
+        "n3": ("parameter", f"w2; value −0.75; {none}"),
+        "n4": ("constant", "x2 = 2"),
+        "n5": ("operation", f"w2 × x2; value −1.5; {none}"),
+        "n6": ("operation", f"+; value −1; {none}"),
+        "n7": ("parameter", f"b; value 0.25; {none}"),
+        "n8": ("operation", f"( ) + b; value −0.75; {none}"),
+        "n9": ("operation", f"sigmoid; value {written(p)}; {none}"),
+        "n10": ("constant", "y = 1"),
         "n11": ("operation", f"( ) − y; value {written(p - 1)}; {none}"),
         "n12": ("output", f"loss = ( )²; value {written((p - 1) ** 2)}; {none}"),
     }
     assert drawing.edges == [(*ends, "") for ends in NEURON_EDGES]
+    assert drawing.widths == {}
     assert drawing.legend == [
-        "parameter",
-        "constant: no gradient",
-        "operation",
-        "output",
-        "↓ forward: values; gradient –: no backward() has come here yet",
+        *("parameter", "constant: no gradient", "operation", "output"),
+        *("↓", "forward: values"),
+        "no gradient is passed",
+        *("–", "no gradient yet: no backward() has come here"),
     ]
 
 
@@ -157,20 +140,26 @@ def test_the_edges_of_a_neuron_multiply_incoming_gradient_and_local_derivative()
     delta = error * slope
     e, s, d = written(error), written(slope), written(delta)
     messages = {
-        ("n11", "n12"): f"↑ 1 × ({e}) = {e}",
-        ("n10", "n11"): f"↑ {e} × 1 = {e}",
-        ("n9", "n10"): f"↑ {e} × {s} = {d}",
-        ("n8", "n9"): f"↑ {d} × 1 = {d}",
-        ("n5", "n9"): f"↑ {d} × 1 = {d}",
-        ("n6", "n8"): f"↑ {d} × 1 = {d}",
-        ("n7", "n8"): f"↑ {d} × 1 = {d}",
-        ("n3", "n6"): f"↑ {d} × 1 = {d}",
-        ("n4", "n7"): f"↑ {d} × 2 = {written(2 * delta)}",
+        ("n11", "n12"): (f"↑ 1 × ({e}) = {e}", error),
+        ("n9", "n11"): (f"↑ {e} × 1 = {e}", error),
+        ("n8", "n9"): (f"↑ {e} × {s} = {d}", delta),
+        ("n6", "n8"): (f"↑ {d} × 1 = {d}", delta),
+        ("n7", "n8"): (f"↑ {d} × 1 = {d}", delta),
+        ("n2", "n6"): (f"↑ {d} × 1 = {d}", delta),
+        ("n5", "n6"): (f"↑ {d} × 1 = {d}", delta),
+        ("n0", "n2"): (f"↑ {d} × 1 = {d}", delta),
+        ("n3", "n5"): (f"↑ {d} × 2 = {written(2 * delta)}", 2 * delta),
     }
-    assert drawing.edges == [(*ends, messages.get(ends, "")) for ends in NEURON_EDGES]
-    assert drawing.labels["n4"] == f"w2; value −0.75; gradient {written(2 * delta)}"
+    assert drawing.edges == [(*ends, messages.get(ends, [""])[0]) for ends in NEURON_EDGES]
+    # 3 points for 1, and one more for a thousand times that.
+    assert drawing.widths == {
+        ends: pytest.approx(3 + math.log10(abs(sent)) / 3, abs=0.005)
+        for ends, (_, sent) in messages.items()
+    }
+    assert drawing.labels["n3"] == f"w2; value −0.75; gradient {written(2 * delta)}"
     assert drawing.labels["n12"].endswith("gradient 1")
-    assert "× local derivative = message" in drawing.legend[-1]
+    for text in ("local derivative = message", "line width: |message|"):
+        assert any(text in line for line in drawing.legend)
     assert "pullback" not in graph(loss).source
 
 
@@ -217,20 +206,21 @@ def test_broadcasting_is_undone_on_the_edge() -> None:
     y.backward()
     drawing = Drawing(graph(y).source)
     assert drawing.edges == [
-        ("n2", "n3", ""),
-        ("n0", "n3", "↑ (4, 3) rms 2; × 1; = (4, 3) rms 2; summed over 4 samples; = (3,) rms 8"),
+        ("n0", "n2", ""),
+        ("n1", "n2", "↑ (4, 3) rms 2; × 1; = (4, 3) rms 2; summed over 4 samples; = (3,) rms 8"),
         (
-            "n1",
+            "n3",
             "n4",
             # Twice (1 + 4 + 9)/3 in the mean square, 4 · (1 + 2 + 3) in the sum.
             "↑ (4, 3) rms 1; × (4, 3) rms 2.16; = (4, 3) rms 2.16; summed over 12 entries; = 24",
         ),
-        ("n3", "n4", "↑ (4, 3) rms 1; × 2; = (4, 3) rms 2"),
+        ("n2", "n4", "↑ (4, 3) rms 1; × 2; = (4, 3) rms 2"),
         ("n4", "n5", "↑ 1; × (4, 3) rms 1; = (4, 3) rms 1"),
     ]
-    assert drawing.labels["n3"] == "( ) + b → (4, 3); value 2 ± 0.816; gradient 2 ± 0"
-    assert drawing.nodes["n2"] == ("constant", "(4, 3); 2 ± 0.816")
-    assert "rms" in drawing.legend[-1]
+    assert drawing.widths["n3", "n4"] == pytest.approx(3 + math.log10(24) / 3, abs=0.005)
+    assert drawing.labels["n2"] == "( ) + b → (4, 3) float64; value 2 ± 0.816; gradient 2 ± 0"
+    assert drawing.nodes["n0"] == ("constant", "(4, 3) float64; 2 ± 0.816")
+    assert "rms" in drawing.legend
 
 
 def test_the_messages_of_a_matrix_product_are_those_of_linear_algebra() -> None:
@@ -296,19 +286,19 @@ def test_an_unselected_entry_passes_exactly_nothing() -> None:
         (lambda v: v**3, "v^3"),
         (lambda v: v**2, "v²"),
         (lambda v: v**-0.5, "v^−0.5"),
-        (lambda v: v ** np.array([1.0, 2.0]), "v ^ ( ) → (2,)"),
+        (lambda v: v ** np.array([1.0, 2.0]), "v ^ ( ) → (2,) float64"),
         (lambda v: -v, "−v"),
         (lambda v: abs(v), "|v|"),
         (lambda v: np.sqrt(v), "√v"),
         (lambda v: np.tanh(v), "tanh(v)"),
         (lambda v: np.tanh(np.tanh(v)), "tanh"),
         (lambda v: np.clip(np.tanh(v), 0, 1), "clip(·, 0, 1)"),
-        (lambda v: np.mean(v * np.ones((2, 3)), axis=1), "mean(axis=1) → (2,)"),
-        (lambda v: np.reshape(v * np.ones((2, 3)), (3, 2)), "reshape → (3, 2)"),
-        (lambda v: (v * np.ones((2, 3))).T, "( )ᵀ → (3, 2)"),
-        (lambda v: (v * np.ones(3))[1:], "( )[i] → (2,)"),
+        (lambda v: np.mean(v * np.ones((2, 3)), axis=1), "mean(axis=1) → (2,) float64"),
+        (lambda v: np.reshape(v * np.ones((2, 3)), (3, 2)), "reshape → (3, 2) float64"),
+        (lambda v: (v * np.ones((2, 3))).T, "( )ᵀ → (3, 2) float64"),
+        (lambda v: (v * np.ones(3))[1:], "( )[i] → (2,) float64"),
         (lambda v: (v * np.ones(3)).astype(np.float32), "astype(dtype=float32) → (3,) float32"),
-        (lambda v: (v * np.ones(3)) - (v * np.ones(3)), "( ) − ( ) → (3,)"),
+        (lambda v: (v * np.ones(3)) - (v * np.ones(3)), "( ) − ( ) → (3,) float64"),
     ],
 )
 def test_operations_are_written_as_a_learner_reads_them(
@@ -323,9 +313,9 @@ def test_operations_are_written_as_a_learner_reads_them(
 def test_a_single_value_is_drawn() -> None:
     for value, kind, label in (
         (te.Value(1.0), "leaf", "leaf; value 1; gradient –"),
-        (te.Value([1.0, 3.0], "w"), "parameter", "w (2,); value 2 ± 1; gradient –"),
+        (te.Value([1.0, 3.0], "w"), "parameter", "w (2,) float64; value 2 ± 1; gradient –"),
         (te.Value(np.float32(0.1), "x", requires_grad=False), "constant", "x float32; 0.1"),
-        (te.Value(np.zeros((0, 2))), "leaf", "leaf (0, 2); value –; gradient –"),
+        (te.Value(np.zeros((0, 2))), "leaf", "leaf (0, 2) float64; value –; gradient –"),
         (te.Value([7.0]) > 3, "constant", "(1,) bool; True"),
         (te.Value(-0.0, "z"), "parameter", "z; value 0; gradient –"),
         (te.Value(math.nan, "z"), "parameter", "z; value nan; gradient –"),
@@ -333,13 +323,26 @@ def test_a_single_value_is_drawn() -> None:
         assert Drawing(graph(value).source).nodes == {"n0": (kind, label)}
 
 
-def test_names_that_occur_twice_are_told_apart_by_the_scope_that_uses_them() -> None:
-    from tinygrad_edu.nn import MLP
-
-    labels = Drawing(graph(MLP([2, 3, 1])(np.ones((4, 2)))).source).labels.values()
-    headings = [label.split(";")[0] for label in labels]
-    for wanted in ("0.weight (2, 3)", "0.bias (3,)", "1.weight (3, 1)", "1.bias (1,)"):
-        assert any(heading.endswith(f"layers.{wanted}") for heading in headings), wanted
+def test_names_that_occur_twice_are_told_apart_by_the_layer_that_uses_them() -> None:
+    model = MLP([2, 3, 1])
+    drawing = Drawing(graph(model(np.ones((4, 2)))).source)
+    found = {
+        (*drawing.frames[name], label.split(";")[0])
+        for name, label in drawing.labels.items()
+        if drawing.kinds[name] == "parameter"
+    }
+    assert found == {
+        ("mlp", "layers.0", "weight (2, 3) float64"),
+        ("mlp", "layers.0", "bias (3,) float64"),
+        ("mlp", "layers.1", "weight (3, 1) float64"),
+        ("mlp", "layers.1", "bias (1,) float64"),
+    }
+    # What two layers share stands outside of them, so its name says where it is used first.
+    layer = Scaled(te.Value(2.0, "w"), te.Value(3.0, "w"))
+    drawing = Drawing(graph(layer(2.0 * layer(1.0))).source)
+    assert drawing.nodes["n0"] == ("parameter", "scaled.w; value 2; gradient –")
+    assert "n0" not in drawing.frames
+    assert drawing.frames["n2"] == ("scaled",)
 
 
 def test_the_same_computation_gives_the_same_text() -> None:
@@ -351,15 +354,38 @@ def test_the_same_computation_gives_the_same_text() -> None:
     assert source() == source()
 
 
+def test_ids_are_those_of_the_computation_whatever_was_computed_before() -> None:
+    def ids(drawing: Drawing) -> dict[str, str]:
+        return {name: label.split(";")[0] for name, label in drawing.labels.items()}
+
+    model = MLP([2, 3, 1], "tanh")
+    x, y = np.ones((4, 2)), te.Value(np.zeros((4, 1)), "y", requires_grad=False)
+    optimizer = te.optim.SGD(model.parameters(), lr=0.1)
+    loss = te.nn.losses.mse(model(x), y)
+    first = Drawing(graph(loss).source)
+    loss.backward()
+    optimizer.step()  # which writes to the parameters: they are newer than x now
+    second = Drawing(graph(te.nn.losses.mse(model(x), y)).source)
+    assert ids(second) == ids(first)
+    assert [ends[:2] for ends in second.edges] == [ends[:2] for ends in first.edges]
+    # Folding leaves to each node that is still drawn the id it had.
+    collapsed = ids(Drawing(graph(te.nn.losses.mse(model(x), y), collapse="layer").source))
+    assert "n4" in collapsed
+    for name, heading in collapsed.items():
+        if not heading.startswith("layers."):
+            assert ids(first)[name] == heading
+
+
 def test_kinds_differ_in_outline_and_their_text_is_readable_on_any_page() -> None:
     def luminance(colour: str) -> float:
         parts = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return float(np.dot([0.2126, 0.7152, 0.0722], linear))
 
-    outlines = {(s["shape"], s.get("peripheries"), s.get("style")) for s in KINDS.values()}
-    assert len(outlines) == len(KINDS)
-    for style in KINDS.values():
+    looks = [*KINDS.values(), LAYER]
+    outlines = {(look["shape"], look.get("peripheries"), look.get("style")) for look in looks}
+    assert len(outlines) == len(looks)
+    for style in looks:
         # Contrasts as WCAG 2.2 defines them: 7 for text (1.4.6), 3 for outlines (1.4.11).
         fill = luminance(style["fillcolor"]) + 0.05
         assert fill / (luminance(INK) + 0.05) >= 7
@@ -371,31 +397,35 @@ def test_kinds_differ_in_outline_and_their_text_is_readable_on_any_page() -> Non
     assert all(re.fullmatch(r"#[0-9a-f]{6}", colour) for colour in colours)
 
 
-def test_the_nearest_nodes_are_drawn_and_the_others_counted() -> None:
-    x = te.Value(1.0, "x")
-    y = x
-    for _ in range(10):
-        y = y + 1
-    drawing = Drawing(graph(y, max_nodes=5).source)
-    # 21 nodes: x, ten sums and ten ones. Nearest are the last sums and their ones.
-    kinds = ["operation", "constant", "operation", "constant", "output"]
-    assert [kind for name, kind in drawing.kinds.items() if name != "left_out"] == kinds
-    assert drawing.labels["left_out"] == (
-        "16 more nodes are left out:; only the 5 nearest to the output are drawn (max_nodes)"
-    )
-    assert [edge for edge in drawing.edges if edge[0] == "left_out"] == [("left_out", "n0", "")]
-    assert "left_out" not in Drawing(graph(y, max_nodes=21).source).labels
-    assert Drawing(graph(y, max_nodes=20).source).labels["left_out"].startswith("1 more")
+def test_a_wider_line_is_a_larger_message_in_a_readable_range() -> None:
+    def drawn_width(message: float) -> float:
+        x = te.Value(1.0)
+        y = x * message
+        y.backward()
+        return Drawing(graph(y).source).widths["n0", "n2"]
+
+    for message, points in ((1e-3, 2), (1, 3), (-1, 3), (1e3, 4), (1e-6, 1)):
+        assert drawn_width(message) == pytest.approx(points)
+    for message, points in ((0, 1), (1e-300, 1), (1e300, 4), (math.inf, 4), (math.nan, 4)):
+        assert drawn_width(message) == points
 
 
-@pytest.mark.parametrize("length", [20_000, pytest.param(1_000_000, marks=pytest.mark.thorough)])
-def test_a_long_chain_draws_a_summary_of_itself(length: int) -> None:
-    y: Any = te.Value(1.0, "x")
-    for _ in range(length):
-        y = np.tanh(y)
-    drawing = Drawing(graph(y).source)
-    assert len(drawing.labels) == 301
-    assert drawing.labels["left_out"].startswith(f"{length + 1 - 300:,} more nodes")
+def test_operands_in_frames_have_letters_where_their_order_matters() -> None:
+    class Both(Module):
+        def forward(self, x: te.Value, y: te.Value) -> te.Value:
+            return np.tanh(x) - np.tanh(y) + np.tanh(x) * np.tanh(y)  # type: ignore[no-any-return]
+
+    inside = Drawing(graph(Both()(te.Value(1.0, "x"), te.Value(2.0, "y"))).source)
+    headings = [label.split("; ")[0] for label in inside.labels.values()]
+    assert headings.count("(a) − (b)") == 1
+    assert {"×", "+"} <= set(headings)
+    minus = next(name for name, label in inside.labels.items() if label.startswith("(a)"))
+    letters = [
+        (inside.labels[tail][:7], text) for tail, head, text in inside.edges if head == minus
+    ]
+    assert letters == [("tanh(x)", "(a)"), ("tanh(y)", "(b)")]
+    outside: Any = np.tanh(te.Value(1.0, "x")) - np.tanh(te.Value(2.0, "y"))
+    assert "(a)" not in graph(outside).source
 
 
 # Names and languages
@@ -442,6 +472,56 @@ def test_a_hostile_name_is_shown_and_injects_nothing(name: str, renderer: str) -
     assert plain.kinds == sly.kinds
 
 
+@pytest.mark.parametrize("options", [{"heatmaps": True}, {"collapse": "layer"}])
+@pytest.mark.parametrize("name", HOSTILE[:6])
+def test_hostile_names_of_layers_and_operations_inject_nothing_either(
+    name: str, options: dict[str, Any], renderer: str, tmp_path: Path
+) -> None:
+    class Layer(Module):
+        def __init__(self, name: str) -> None:
+            operation = replace(te.OPERATIONS["tanh"], name=name)
+            self.inner = {name: lambda x: record(operation, (x,))}
+            self.parts = {name: Scaled(te.Value([1.0, 2.0], name), te.Value([3.0, 4.0], name))}
+            self.name = name
+
+        def forward(self, x: Any) -> Any:
+            return self.inner[self.name](self.parts[self.name](x))
+
+    def drawn(name: str) -> Graph:
+        y = Layer(name)(np.ones((2, 2)))
+        y.backward(np.ones((2, 2)))
+        return graph(y, title=name, **options)
+
+    harmless, hostile = drawn("w"), drawn(name)
+    assert tags(hostile.svg) == tags(harmless.svg)
+    assert len(texts(hostile.svg)) == len(texts(harmless.svg))
+    layer = f"parts.{name}: " if "collapse" in options else name
+    assert any(text.startswith(layer) for text in texts(hostile.svg))
+    assert any(f"{name} →" in text or f"{name}(" in text for text in texts(hostile.svg))
+    hostile.save(tmp_path / "page.html")
+    page = Page((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert page.title == name
+    assert [tag for tag in page.tags if tag in ("script", "b", "img", "a", "iframe")] == []
+    assert page.tags.count("text") == len(texts(hostile.svg))
+
+
+class Page(HTMLParser):
+    """The tags and the title of a page, as a browser reads them."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.title = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.tags[-1] == "title" and not self.title:
+            self.title = data
+
+
 def test_long_names_and_those_of_several_lines_become_one_short_line() -> None:
     name = "two\nlines\tand\x00\x1b\u202e" + "x" * 100
     heading = Drawing(graph(te.Value(1.0, name)).source).labels["n0"].split(";")[0]
@@ -450,34 +530,70 @@ def test_long_names_and_those_of_several_lines_become_one_short_line() -> None:
     assert len(heading) == 40
 
 
-def everything_said() -> Iterator[te.Value]:
-    """Values whose drawings use every word there is."""
+def everything_said() -> Iterator[str]:
+    """Drawings that use every word there is."""
+
+    def drawn(value: Any, **options: Any) -> str:
+        return graph(value, lang="ja", **options).source
+
     loss = neuron()
-    yield loss
+    yield drawn(loss)
     loss.backward()
-    yield loss
+    yield drawn(loss)
+    yield drawn(loss, max_nodes=3)
     x = te.Value(np.ones((4, 2)))
     y = np.sum((x @ np.ones((2, 3)) + te.Value(np.ones(3), "b")) * te.Value(2.0))
     y.backward()
-    yield y
+    yield drawn(y)
+    data = np.ones((40, 3))
+    data[0] = np.nan
+    y = np.sum(np.tanh(MLP([3, 3, 3, 1], "tanh")(data)))
+    y.backward()
+    yield drawn(y, heatmaps=True)
+    yield drawn(y, collapse="layer")
+    yield drawn(y, max_nodes=12)
+    yield drawn(Scaled(te.Value(2.0), te.Value(3.0))(np.ones(2)), collapse=1)
+    single = Scaled(te.Value(2.0, "weight"), 3.0)
+    yield drawn(np.tanh(single(te.Value(1.0, "x"))), collapse=1)
+    y = te.Value(2.0, "y")
+    for i in range(1, 9):
+        y = np.tanh(y) * np.tanh(np.tanh(y)) + float(i)
+    yield drawn(y, max_nodes=6)
+    before, y = te.Value(1.0, "before"), te.Value(1.0, "y")
+    for _ in range(20):
+        before, y = y, before + y
+    yield drawn(y, max_nodes=6)
+    y = te.Value(2.0, "y")
+    for function in (np.sin, np.cos, np.tanh, np.exp, np.sqrt, np.arctan, np.sinh) * 2:
+        y = function(y) * (te.Value(1.0) + te.Value(2.0, "w"))
+    yield drawn(y, max_nodes=6)
 
 
 def test_japanese_drawings_say_all_and_hold_no_english() -> None:
-    drawings = [
-        Drawing(graph(v, lang="ja", max_nodes=count).source)
-        for v in everything_said()
-        for count in (3, 99)
-    ]
-    lines = "\n".join(
-        line
-        for drawing in drawings
-        for line in (*drawing.labels.values(), *drawing.legend, *(e[2] for e in drawing.edges))
-    )
+    lines = []
+    for drawing in map(Drawing, everything_said()):
+        lines += [*drawing.labels.values(), *drawing.legend, *(e[2] for e in drawing.edges)]
+    text = "\n".join(lines)
     for english, japanese in JAPANESE.items():
         if english != "computation graph":
-            assert re.search(re.escape(japanese).replace(r"\{\}", ".+"), lines), english
-    names_of_things = {"loss", "sigmoid", "nodes"}
-    assert set(re.findall(r"[a-z]{4,}", lines)) == names_of_things
+            assert re.search(re.sub(r"\\{\w*\\}", ".+", re.escape(japanese)), text), english
+    names_of_things = {
+        *("affine", "exp", "loss", "sigmoid", "nodes", "float", "weight", "bias", "layers", "tanh"),
+        *(
+            "before",
+            "matmul",
+            "multiply",
+            "add",
+            "arctan",
+            "sinh",
+            "cosine",
+            "sine",
+            "sum",
+            "scaled",
+            "sqrt",
+        ),
+    }
+    assert set(re.findall(r"[a-z]{4,}", text)) <= names_of_things
 
 
 def test_japanese_texts_have_room(renderer: str) -> None:
@@ -557,6 +673,21 @@ def test_png_and_files_of_every_format(renderer: str, tmp_path: Path) -> None:
         assert (tmp_path / "g.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_the_page_is_complete_and_has_no_address(renderer: str, lang: str, tmp_path: Path) -> None:
+    picture = graph(neuron(), title="One neuron", lang=lang)
+    picture.save(tmp_path / "g.html")
+    text = (tmp_path / "g.html").read_text(encoding="utf-8")
+    assert text.startswith("<!DOCTYPE html>")
+    assert f'<html lang="{lang}">' in text
+    assert "://" not in text
+    assert not re.search(r"(?:src|href)=|url\((?!data:)", text)
+    page = Page(text)
+    assert page.title == "One neuron"
+    assert page.tags.count("svg") == 1
+    assert page.tags.count("text") == len(texts(picture.svg))
+
+
 def test_what_graphviz_pure_cannot_draw_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -619,10 +750,13 @@ def test_bad_input_says_what_to_write(tmp_path: Path) -> None:
     for count in (0, -1, 2.5, "all"):
         with pytest.raises(OperandError, match="max_nodes must be a positive whole number"):
             graph(te.Value(1.0), max_nodes=count)  # type: ignore[arg-type]
+    for depth in (0, -1, 1.5, True, "layers", None):
+        with pytest.raises(OperandError, match=r'collapse must be "none", "layer" or a depth'):
+            graph(te.Value(1.0), collapse=depth)  # type: ignore[arg-type]
     with pytest.raises(UnknownNameError, match="lang='ja'"):
         graph(te.Value(1.0), lang="fr")
     for name in ("g.jpg", "g"):
-        with pytest.raises(UnknownNameError, match=r"end its name in \.dot, \.svg, \.png or \.pdf"):
+        with pytest.raises(UnknownNameError, match=r"in \.svg, \.png, \.pdf, \.dot or \.html"):
             graph(te.Value(1.0)).save(tmp_path / name)
     with pytest.raises(FileNotFoundError):
         graph(te.Value(1.0)).save(tmp_path / "missing" / "g.dot")

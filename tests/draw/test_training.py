@@ -21,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from tests.draw.layout import drawn_texts, problems
 from tinygrad_edu.draw import style
-from tinygrad_edu.draw.style import JAPANESE, JAPANESE_FAMILIES, figure_context
 from tinygrad_edu.draw.learned import Network, learned_surfaces, regions
+from tinygrad_edu.draw.style import JAPANESE, JAPANESE_FAMILIES, figure_context
 from tinygrad_edu.draw.training import gradient_magnitudes, losses
 from tinygrad_edu.errors import UnknownNameError
 

@@ -226,7 +226,7 @@ def test_python_numbers_are_weak() -> None:
 
 @pytest.mark.parametrize("name", list(te.ACTIVATIONS))
 def test_activations_stay_float32(name: str) -> None:
-    v = Value(np.array([-2.0, 0.0, 1.5], np.float32))
+    v = Value(np.array([-2.0, 0.0, 1.5, 3.0], np.float32))
     result = te.ACTIVATIONS[name](v)
     (slope,) = te.grad(np.sum(result), v, create_graph=True)
     assert result.dtype == slope.dtype == np.float32

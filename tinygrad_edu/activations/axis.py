@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.blocks import rowwise, select
 from ..engine.operation import Structural, define_structural
+from ..ops.tails import greatest, least
 from .record import AxisActivation
-from .smooth import sigmoid, sigmoid_forward, sigmoid_slope, silu, silu_forward, silu_slope
+from .smooth import sigmoid, sigmoid_forward, silu, silu_forward, silu_slope
 
 Cases = tuple[tuple[tuple[tuple[int, ...], ...], dict[str, Any]], ...]
 
@@ -26,31 +28,51 @@ HALVES: Cases = (
 )
 
 
-def less_greatest(x: Any, axis: int, name: str) -> tuple[Any, Any]:
-    """x − max x along `axis`, and what rounding took off: 0 where that is too little to matter."""
+# exp of such numbers, and sums and quotients of such exps, are far from the ends of float32.
+MODERATE = 40
+
+
+def moderate(x: Any, name: str) -> bool:
+    """Whether exp takes every entry that is not masked as it is.
+
+    Raises `ValueError` for a single number.
+    """
     if not np.ndim(x):
         raise ValueError(f"{name} is taken over an axis; a single number has none")
-    greatest = np.maximum.reduce(x, axis=axis, keepdims=True)
+    low = least(x)
+    if low == -np.inf:
+        low = least(np.where(x == low, 0, x))
+    return bool(low >= -MODERATE and greatest(x) <= MODERATE)
+
+
+def less_greatest(x: Any, axis: int) -> tuple[Any, Any]:
+    """x − max x along `axis`, and what rounding took off: 0 where that is too little to matter."""
+    top = np.maximum.reduce(x, axis=axis, keepdims=True)
     with np.errstate(over="ignore", invalid="ignore"):  # 1e308 below the greatest is −∞
-        shifted = x - greatest
+        shifted = x - top
         if not shifted.size or shifted.item(shifted.argmin()) >= -2:
             return shifted, 0.0
         # Knuth's sum of two tells what was lost.
         back = shifted - x
-        return shifted, (x - (shifted - back)) - (greatest + back)
+        return shifted, (x - (shifted - back)) - (top + back)
 
 
-def softmax_forward(x: Any, axis: int = -1) -> Any:
-    """exp(x) / Σ exp(x), with the greatest x taken off each: no exp overflows."""
-    shifted, lost = less_greatest(x, axis, "softmax")
-    power = np.exp(shifted)
-    if np.ndim(lost):
-        with np.errstate(invalid="ignore"):
+@rowwise
+@np.errstate(invalid="ignore")  # a row that is all masked is 0/0
+def softmax_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
+    """exp(x) / Σ exp(x), with the greatest x taken off each where an exp might overflow."""
+    if moderate(x, "softmax"):
+        power = np.exp(x)
+    else:
+        shifted, lost = less_greatest(x, axis)
+        power = np.exp(shifted)
+        if np.ndim(lost):
             power = np.where(power > 0, power + power * lost, power)
-    return power / np.add.reduce(power, axis=axis, keepdims=True)
+    return np.divide(power, np.add.reduce(power, axis=axis, keepdims=True), out=into)
 
 
-def softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
+@rowwise
+def softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None) -> Any:
     """out (g − Σ g out): each entry's gradient, less their average."""
     centred = g - np.sum(g * out, axis=axis, keepdims=True)
     # Where one entry of `out` is all but 1, rounding leaves no digit of its `centred`: again.
@@ -67,35 +89,51 @@ softmax = AxisActivation.define(
 )
 softmin = AxisActivation.define(
     "softmin",
-    lambda x, axis=-1: softmax_forward(-x, axis),
-    lambda g, out, x, axis=-1: -softmax_pullback(g, out, x, axis),
+    lambda x, axis=-1: softmax_forward(-x, axis=axis),
+    lambda g, out, x, axis=-1: -softmax_pullback(g, out, x, axis=axis),
     formula=r"\operatorname{{softmin}}\left({0}\right)",
     cases=AXES,
     definition=lambda x, axis=-1: softmax(-x, axis=axis),
 )
 
 
-def log_softmax_forward(x: Any, axis: int = -1) -> Any:
+@rowwise
+@np.errstate(invalid="ignore")
+def log_softmax_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
     """x − log Σ exp(x), to the last places where it is all but 0 too."""
-    shifted, lost = less_greatest(x, axis, "log_softmax")
-    # The greatest entry adds exactly 1 to the sum: log1p of the others keeps their digits.
-    first = np.expand_dims(np.argmax(x, axis=axis), axis) if x.size else x
-    others = np.exp(shifted)
-    if x.size:
-        np.put_along_axis(others, first, 0, axis)
-    others = np.add.reduce(others, axis=axis, keepdims=True)
-    with np.errstate(invalid="ignore"):
-        out = shifted - (np.log1p(others) - lost)
-    return np.where(np.isinf(shifted), shifted, out) if np.ndim(lost) else out
+    within = moderate(x, "log_softmax")
+    if not x.size:
+        return np.zeros(x.shape, x.dtype)
+    first = np.expand_dims(np.argmax(x, axis=axis), axis)
+    if within:
+        shifted, lost = x - np.take_along_axis(x, first, axis), 0.0
+        power = np.exp(x)
+    else:
+        shifted, lost = less_greatest(x, axis)
+        power = np.exp(shifted)
+        if np.ndim(lost):
+            power = np.where(power > 0, power + power * lost, power)
+    # Beside the greatest entry's part, 1, log1p of the others' keeps their digits.
+    top = np.take_along_axis(power, first, axis)
+    np.put_along_axis(power, first, 0, axis)
+    others = np.add.reduce(power, axis=axis, keepdims=True) / top
+    if not np.ndim(lost):
+        return shifted - np.log1p(others)
+    return np.where(np.isinf(shifted), shifted, shifted - (np.log1p(others) - lost))
+
+
+@rowwise
+def log_softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None) -> Any:
+    """g (1 − p) − p Σ of the other g; what is masked with −∞ passes nothing back."""
+    others = np.sum(g, axis=axis, keepdims=True) - g
+    # p not as exp(out): the digits that rounding took off `out` would be missing from it.
+    return select(out > -np.inf, -g * np.expm1(out) - softmax(x, axis=axis) * others, 0.0)
 
 
 log_softmax = AxisActivation.define(
     "log_softmax",
     log_softmax_forward,
-    # What is masked with −∞ passes nothing back, whatever comes in.
-    lambda g, out, x, axis=-1: np.where(
-        out > -np.inf, g - np.exp(out) * np.sum(g, axis=axis, keepdims=True), 0.0
-    ),
+    log_softmax_pullback,
     formula=r"\log\operatorname{{softmax}}\left({0}\right)",
     cases=AXES,
     definition=lambda x, axis=-1: x - np.log(np.sum(np.exp(x), axis=axis, keepdims=True)),
@@ -136,17 +174,18 @@ second_half: Structural = define_structural(
 )
 
 
-def glu_forward(x: Any, axis: int = -1) -> Any:
+@rowwise
+def glu_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
     """The first half, times the sigmoid of the second."""
     value, gate = halves(x, axis, "glu")
-    return value * sigmoid_forward(gate)
+    return np.multiply(value, sigmoid_forward(gate), out=into)
 
 
-def glu_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
-    """g σ(b) for the first half a, g a σ′(b) for the second half b."""
-    value, gate = first_half(x, axis=axis), second_half(x, axis=axis)
-    open_ = sigmoid(gate)
-    return joined(g * open_, g * value * sigmoid_slope(open_, gate), axis)
+@rowwise
+def glu_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None) -> Any:
+    """g σ(b) for the first half a, g a σ′(b) = g a σ(b) σ(−b) for the second half b."""
+    gate = second_half(x, axis=axis)
+    return joined(g * sigmoid(gate), g * out * sigmoid(-gate), axis)
 
 
 glu = AxisActivation.define(
@@ -159,16 +198,18 @@ glu = AxisActivation.define(
 )
 
 
-def swiglu_forward(x: Any, axis: int = -1) -> Any:
+@rowwise
+def swiglu_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
     """SiLU of the first half, times the second."""
     gate, value = halves(x, axis, "swiglu")
-    return silu_forward(gate) * value
+    return np.multiply(silu_forward(gate), value, out=into)
 
 
-def swiglu_pullback(g: Any, out: Any, x: Any, axis: int = -1) -> Any:
+@rowwise
+def swiglu_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None) -> Any:
     """g b SiLU′(a) for the first half a, g SiLU(a) for the second half b."""
     gate, value = first_half(x, axis=axis), second_half(x, axis=axis)
-    return joined(g * value * silu_slope(None, gate), g * silu(gate), axis)
+    return joined(g * value * silu_slope(gate), g * silu(gate), axis)
 
 
 swiglu = AxisActivation.define(

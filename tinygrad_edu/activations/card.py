@@ -181,7 +181,8 @@ class Card:
             lines += [label, "", f"$${each.in_latex(say['where'])}$$", ""]
         lines += ["| | |", "|---|---|"]
         rows = (*self.rows, (say["alt"], self.alt))
-        lines += [f"| {label} | {text} |".replace("|f′|", r"\|f′\|") for label, text in rows]
+        bar = r"\|"
+        lines += [f"| {' | '.join(cell.replace('|', bar) for cell in row)} |" for row in rows]
         lines += ["", self.footnote, "", f"| {' | '.join(self.heading)} |", "|---:|---:|---:|"]
         lines += [f"| {' | '.join(map(short, row))} |" for row in self.table]
         return "\n".join(lines) + "\n"
@@ -194,6 +195,16 @@ def words() -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
+def entry_of(name: str) -> Mapping[str, Any]:
+    """The texts of one card. Raises `UnknownNameError` where there is none."""
+    if name not in words():
+        raise UnknownNameError(
+            f"{name!r} has no card: cards.toml holds those of te.ACTIVATIONS; "
+            "te.draw.activation draws any record"
+        )
+    return words()[name]  # type: ignore[no-any-return]
+
+
 def title(name: str, lang: str = "en") -> str:
     """What an activation is called in headings, "Hard Swish" for instance."""
     entry = words().get(name)
@@ -202,19 +213,19 @@ def title(name: str, lang: str = "en") -> str:
 
 def initialiser(name: str) -> str:
     """The name of the initialiser that suits an activation."""
-    return str(words()[name]["initialiser"]["name"])
+    return str(entry_of(name)["initialiser"]["name"])
 
 
 def alternative_text(name: str, lang: str = "en") -> str:
     """One sentence that describes the picture to those who cannot see it."""
-    return str(words()[name]["alt"][lang])
+    return str(entry_of(name)["alt"][lang])
 
 
 def make_card(op: Operation, lang: str = "en", full: bool = False) -> Card:
     """The card of an activation; `full` adds limits, gains, χ₁, cost and the paper."""
     if lang not in LABELS:
         raise UnknownNameError(f"unknown language {lang!r}: write lang='en' or lang='ja'")
-    say, entry = LABELS[lang], words()[op.name]
+    say, entry = LABELS[lang], entry_of(op.name)
     rows = [(say["articles"], place(entry, say)), (say["range"], entry["range"])]
     if "relation" in entry:
         rows.append((say["relation"], entry["relation"][lang]))
@@ -288,13 +299,14 @@ def slopes_of(op: Operation, say: Mapping[str, str]) -> list[tuple[str, Formula]
         out = op.forward(inputs["x"])
         samples = {"g": np.ones_like(out), "y": out, **inputs}
         return [(say["pullback"], formula(trace(op.rules[0], samples), helper))]
+    both = {"y": 0.25, **inputs}
     lines = []
     for position, rule in enumerate(op.rules):
-        rule = rule.definition or rule if isinstance(rule, Operation) else rule
+        rule = getattr(rule, "definition", None) or rule
         if not callable(rule):
             lines.append((label_of(op, position, say), formula(rule)))
             continue
-        through = formula(trace(rule, {"y": 0.25, **inputs}), helper)
+        through = formula(trace(rule, both), helper)
         if uses_output(rule, inputs):
             plain = formula(
                 trace(lambda *given, rule=rule: rule(op(*given), *given), inputs),
@@ -306,6 +318,12 @@ def slopes_of(op: Operation, say: Mapping[str, str]) -> list[tuple[str, Formula]
             lines.append((f"{say['by_output']} ({say['same'].format(number=number)})", through))
         else:
             lines.append((label_of(op, position, say), through))
+    # Other forms, GELU's exact one for instance.
+    for options in (case.options for case in op.cases[1:]):
+        chosen = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        body = trace(op.definition or op, inputs, **options)
+        lines.append((f"f(x), {chosen}", formula(body, helper)))
+        lines.append((f"f′(x), {chosen}", formula(trace(op.rules[0], both, **options), helper)))
     return lines
 
 
@@ -390,7 +408,7 @@ def sample_table(
         heading = ("x", "f(x)", "f′(x)")
     else:
         # Those that halve the axis get b = 1 for each a.
-        halving = not op.keeps_width
+        halving = not getattr(op, "keeps_width", True)
         inputs = Value(np.concatenate([x, np.ones(3)]) if halving else x)
         out = op(inputs)
         rows = [gradients(out[i], (inputs,))[0][i] for i in range(3)]

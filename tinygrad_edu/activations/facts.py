@@ -89,9 +89,8 @@ def corners(op: Operation) -> tuple[Corner, ...]:
 
 def corner(op: Operation, x: float) -> Corner:
     """What happens at x."""
-    beside = np.array([np.nextafter(x, -inf), np.nextafter(x, inf)])
-    # Where x is 0 the next numbers are denormal, and 1/x of them infinite.
-    beside = np.where(x == 0, [-1e-12, 1e-12], beside)
+    # Not the next numbers: where x is 0 they are denormal, and 1/x of them infinite.
+    beside = x + np.array([-1e-12, 1e-12]) * max(1.0, abs(x))
     left, right = (float(v) for v in op(beside))
     before, after = (float(s) for s in slope(op, beside))
     return Corner(x, (left, right), (before, after), float(slope(op, x)))
@@ -107,7 +106,8 @@ def roots(f: Callable[[Any], Any], grid: Array) -> Iterator[float]:
             middle = (low + high) / 2
             same = np.sign(f(np.array([middle]))[0]) == np.sign(heights[i])
             low, high = (middle, high) if same else (low, middle)
-        yield round(float(low), 12)
+        plain = round(float(low), 12)
+        yield float(high) if f(np.array([high]))[0] == 0 != f(np.array([plain]))[0] else plain
 
 
 @dataclass(frozen=True)

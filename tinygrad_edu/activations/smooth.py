@@ -11,49 +11,74 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.operation import REAL, define_elementwise
-from ..ops.elementary import aligned, arctan_slope, sech_squared
+from ..engine.blocks import blockwise
+from ..engine.operation import REAL, ThroughOutput, define_elementwise
+from ..ops.elementary import aligned, arctan_slope, sech_squared, sech_squared_through
 from ..ops.selection import bounded
+from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
+from ..ops.tails import amended, greatest, least
 from .record import Activation
 
 # exp(−x) overflows below −88 in float32.
 LEAST = -87
 
 
-def sigmoid_forward(x: Any) -> Any:
+def scaled(factor: Any, x: Any) -> Any:
+    """The product; x itself, in no time, where the factor is left at its default, the number 1."""
+    return x if factor.__class__ is float and factor == 1 else factor * x
+
+
+@blockwise
+def sigmoid_forward(x: Any, into: Any = None) -> Any:
     """1 / (1 + exp(−x)), in the form whose exp does not overflow."""
     # The other form holds for every x, but takes two more passes.
-    if not x.size or x.item(x.argmin()) >= LEAST:
-        return 1 / (1 + np.exp(-x))
+    if least(x) >= LEAST:
+        power = np.exp(-x)
+        power += 1
+        return np.divide(1, power, out=into)
     tail = np.exp(-np.abs(x))
     return np.where(x > 0, 1, tail) / (1 + tail)
 
 
-def sigmoid_slope_forward(s: Any, x: Any) -> Any:
+def far_sigmoid_slope(x: Any) -> Any:
+    """By exp alone, whose digits do not cancel."""
+    tail = np.exp(-np.abs(x))
+    return tail / np.square(1 + tail)
+
+
+@blockwise
+def sigmoid_slope_forward(s: Any, x: Any, into: Any = None) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
-    if s.size and not s.item(s.argmax()) < 0.999:
-        tail = np.exp(-np.abs(x))
-        return tail / np.square(1 + tail)
-    return s * (1 - s)
+    slope = np.multiply(s, 1 - s, out=into)
+    return slope if greatest(s) < 0.999 else amended(slope, ~(s < 0.999), far_sigmoid_slope, x)
 
 
 sigmoid_slope = define_elementwise(
     "sigmoid_slope",
     sigmoid_slope_forward,
-    # A function of s alone; x only says how to round it where s is all but 1.
-    (lambda out, s, x: 1 - 2 * s, 0),
-    formula=r"\sigma'\left({1}\right)",
-    domain=((0.001, 0.998), (-3.0, 3.0)),
-    extremes=((1.0, 40.0), (0.0, -1000.0)),
-    definition=lambda s, x: s * (1 - s),
+    lambda out, x: -out * np.tanh(x / 2),
+    formula=r"\sigma'\left({0}\right)",
+    extremes=((40.0,), (-1000.0,), (1e308,), (-1e308,)),
+    definition=lambda x: sigmoid(x) * (1 - sigmoid(x)),
 )
 
-sigmoid = Activation.define(
+
+@blockwise
+def sigmoid_slope_through(s: Any, x: Any) -> Any:
+    """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
+    if getattr(s, "shape", None) != getattr(x, "shape", ()):
+        s = aligned(s, x)
+    slope = s * (1 - s)
+    far = ~(s < 0.999)
+    return slope if greatest(s) < 0.999 else amended(slope, far, sigmoid_slope_forward, x)
+
+
+sigmoid: Activation = Activation.define(
     "sigmoid",
     sigmoid_forward,
-    sigmoid_slope,
+    ThroughOutput(lambda out, x: sigmoid_slope(x), sigmoid_slope_through, lambda s, x: s * (1 - s)),
     formula=r"\sigma\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (40.0,), (1e308,), (-1e308,)),
     definition=lambda x: 1 / (1 + np.exp(-x)),
@@ -61,7 +86,7 @@ sigmoid = Activation.define(
 tanh = Activation.define(
     "tanh",
     np.tanh,
-    sech_squared,
+    ThroughOutput(lambda out, x: sech_squared(x), sech_squared_through, lambda y, x: 1 - y**2),
     formula=r"\tanh\left({0}\right)",
     numpy=(np.tanh,),
     extremes=((1000.0,), (-1000.0,), (1e308,), (19.0,)),
@@ -77,8 +102,13 @@ arctan = Activation.define(
 )
 
 
-def softsign_forward(x: Any) -> Any:
+@blockwise
+def softsign_forward(x: Any, into: Any = None) -> Any:
     """x / (1 + |x|); at ±∞ its limits, not ∞/∞."""
+    size = np.abs(x)
+    size += 1
+    if greatest(size) < np.inf:
+        return np.divide(x, size, out=into)
     end = np.finfo(x.dtype).max
     x = np.minimum(np.maximum(x, -end), end)
     return x / (1 + np.abs(x))
@@ -96,12 +126,18 @@ softsign = Activation.define(
 )
 
 
-def softplus_forward(x: Any, beta: Any = 1.0) -> Any:
-    """log(1 + exp(βx)) / β, whose exp does not overflow."""
-    if beta.__class__ is float and beta == 1:
-        return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
-    x = beta * x
-    return (np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))) / beta
+def log1p_exp(x: Any, into: Any = None) -> Any:
+    """log(1 + exp(x)), whose exp does not overflow."""
+    if greatest(x) <= -LEAST:
+        return np.log1p(np.exp(x), out=into)
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@blockwise
+def softplus_forward(x: Any, beta: Any = 1.0, into: Any = None) -> Any:
+    """log(1 + exp(βx)) / β."""
+    inner = scaled(beta, x)
+    return log1p_exp(x, into) if inner is x else log1p_exp(inner) / beta
 
 
 def softplus_beta_slope(out: Any, x: Any, beta: Any) -> Any:
@@ -114,15 +150,23 @@ def softplus_beta_slope(out: Any, x: Any, beta: Any) -> Any:
 softplus = Activation.define(
     "softplus",
     softplus_forward,
-    (lambda out, x, beta: sigmoid(beta * x), softplus_beta_slope),
+    (lambda out, x, beta: sigmoid(scaled(beta, x)), softplus_beta_slope),
     formula=r"\operatorname{{softplus}}\left({0}\right)",
     domain=(REAL, (0.25, 4.0)),
     extremes=((1000.0, 1.0), (-1000.0, 1.0), (20.5, 1.0), (1e308, 1.0), (-1e308, 1.0)),
     definition=lambda x, beta: np.log(1 + np.exp(beta * x)) / beta,
 )
+
+
+@blockwise
+def log_sigmoid_forward(x: Any, into: Any = None) -> Any:
+    """log(1 / (1 + exp(−x)))."""
+    return np.negative(log1p_exp(-x), out=into)
+
+
 log_sigmoid = Activation.define(
     "log_sigmoid",
-    lambda x: np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x))),
+    log_sigmoid_forward,
     lambda out, x: sigmoid(-x),
     formula=r"\log\sigma\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (20.5,), (1e308,), (-1e308,)),
@@ -131,27 +175,40 @@ log_sigmoid = Activation.define(
 
 # 2k / (2k + 1)! for k = 1, 2, …: the series of x cosh x − sinh x, all of its terms positive.
 SHRINK_SERIES = tuple(2 * k / factorial(2 * k + 1) for k in range(1, 13))
-SHRINK_BORDER = 1.5
+# Below these so many digits cancel in x − tanh(x), computed in float64, that the result shows it.
+SHRINK_BORDER, SHRINK_BORDER_SINGLE = 1.5, 1e-3
 
 
-def tanh_shrink_forward(x: Any) -> Any:
-    """x − tanh(x); near 0, where that would cancel, (x cosh x − sinh x) / cosh x by its series."""
-    out = np.asarray(x - np.tanh(x))
-    near = np.flatnonzero(np.abs(x) < SHRINK_BORDER)
-    if near.size:
-        inner = np.take(x, near)
-        square = inner * inner
-        total = np.full_like(inner, SHRINK_SERIES[-1])
-        for term in SHRINK_SERIES[-2::-1]:
-            total = total * square + inner.dtype.type(term)
-        np.put(out, near, total * square * inner / np.cosh(inner))
-    return out
+def near_tanh_shrink(x: Any) -> Any:
+    """(x cosh x − sinh x) / cosh x by its series."""
+    square = x * x
+    total = np.full_like(x, SHRINK_SERIES[-1])
+    for term in SHRINK_SERIES[-2::-1]:
+        total = total * square + term
+    return total * square * x / np.cosh(x)
 
 
+@blockwise
+def tanh_shrink_forward(x: Any, into: Any = None) -> Any:
+    """x − tanh(x), computed in float64; near 0 by its series."""
+    x = x.astype(np.result_type(x, 0.0), copy=False)  # of integers float64
+    border = SHRINK_BORDER_SINGLE if x.dtype == np.float32 else SHRINK_BORDER
+    out = (x - np.tanh(x, dtype=np.float64)).astype(x.dtype)
+    return amended(out, np.abs(x) < border, near_tanh_shrink, x)
+
+
+tanh_squared = define_elementwise(
+    "tanh_squared",
+    lambda x: np.square(np.tanh(x)),
+    lambda out, x: 2 * np.tanh(x) * sech_squared(x),
+    formula=r"\tanh^2\left({0}\right)",
+    extremes=((1e308,), (-1e308,)),
+    definition=lambda x: np.tanh(x) ** 2,
+)
 tanh_shrink = Activation.define(
     "tanh_shrink",
     tanh_shrink_forward,
-    lambda out, x: np.square(np.tanh(x)),
+    lambda out, x: tanh_squared(x),
     formula=r"\operatorname{{tanhshrink}}\left({0}\right)",
     extremes=((1e308,), (-1e308,), (1e-200,)),
     definition=lambda x: x - np.tanh(x),
@@ -161,15 +218,15 @@ tanh_shrink = Activation.define(
 def sine_forward(x: Any, omega: Any = 1.0) -> Any:
     """sin(ωx); NaN at ±∞, where it has no limit."""
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.sin(omega * x)
+        return np.sin(scaled(omega, x))
 
 
 sine = Activation.define(
     "sine",
     sine_forward,
     (
-        lambda out, x, omega: omega * np.cos(omega * x),
-        lambda out, x, omega: x * np.cos(omega * x),
+        lambda out, x, omega: scaled(omega, np.cos(scaled(omega, x))),
+        lambda out, x, omega: x * np.cos(scaled(omega, x)),
     ),
     formula=r"\sin\left({1} {0}\right)",
     domain=((-4.0, 4.0), (0.5, 2.0)),
@@ -187,51 +244,79 @@ def times_exp(x: Any, exponent: Any) -> Any:
     return x * half * half
 
 
-def with_tail(x: Any, out: Any) -> Any:
-    """`out`, but x exp(x) where x < LEAST: what a gated x is there in all its digits."""
-    # −∞ · 0 is the limit 0, not NaN.
-    tail = times_exp(np.maximum(x, -1000), np.minimum(x, 0))
-    return np.where(x < LEAST, tail.astype(out.dtype), out)
+def gated_tail(x: Any) -> Any:
+    """x exp(x): what a gated x is below LEAST, in all its digits."""
+    x = np.maximum(x, -1000)  # −∞ · 0 is the limit 0, not NaN
+    return times_exp(x, x)
 
 
-def silu_forward(x: Any) -> Any:
+@blockwise
+def silu_forward(x: Any, into: Any = None) -> Any:
     """x σ(x)."""
-    if not x.size or x.item(x.argmin()) >= LEAST:
-        return x / (1 + np.exp(-x))
-    return with_tail(x, x / (1 + np.exp(-np.maximum(x, LEAST))))
+    near = x if least(x) >= LEAST else np.maximum(x, LEAST)
+    power = np.exp(-near)
+    power += 1
+    out = np.divide(x, power, out=into)
+    return out if near is x else amended(out, x < LEAST, gated_tail, x)
 
 
-def silu_slope(out: Any, x: Any) -> Any:
-    """σ(x) (1 + x σ(−x)) by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
-    x = bounded(x, low=-1500.0, high=60.0)
+@blockwise
+def silu_slope_forward(x: Any, into: Any = None) -> Any:
+    """σ(x) (1 + x σ(−x)) = (1 + (1 + x) exp(−x)) / (1 + exp(−x))²."""
+    if least(x) >= LEAST / 2 and greatest(x) < np.inf:  # (1 + exp(−x))² is finite in float32 too
+        power = np.exp(-x)
+        slope = 1 + x
+        slope *= power
+        slope += 1
+        power += 1
+        power *= power
+        return np.divide(slope, power, out=into)
+    # By exp(x/2) alone; outside of the bounds it is 0 or 1, rounded.
+    x = np.minimum(np.maximum(x, -1500), 60)
     root = np.exp(x / 2)
     rest = 1 / (1 + root * root)
     return (1 + x * rest) * rest * root * root
 
 
+def silu_bend(out: Any, x: Any) -> Any:
+    """σ′(x) (2 − x tanh(x/2)) with σ′(x) = 1 / (exp(x/2) + exp(−x/2))², in float64 on the way."""
+    x = bounded(x, low=-1400.0, high=1400.0).astype(np.float64)
+    root = np.exp(x / 2)
+    total = root + 1 / root
+    return (2 - x * np.tanh(x / 2)) / total / total
+
+
+silu_slope = define_elementwise(
+    "silu_slope",
+    silu_slope_forward,
+    silu_bend,
+    formula=r"\operatorname{{SiLU}}'\left({0}\right)",
+    extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),
+    definition=lambda x: sigmoid(x) * (1 + x * (1 - sigmoid(x))),
+)
 silu = Activation.define(
     "silu",
     silu_forward,
-    silu_slope,
+    lambda out, x: silu_slope(x),
     formula=r"\operatorname{{SiLU}}\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),
     definition=lambda x: x * sigmoid(x),
 )
 
 
-def swish_forward(x: Any, beta: Any = 1.0) -> Any:
+@blockwise
+def swish_forward(x: Any, beta: Any = 1.0, into: Any = None) -> Any:
     """x σ(βx)."""
-    if beta.__class__ is float and beta == 1:
-        return silu_forward(x)
-    return x * sigmoid_forward(np.asarray(beta * x))
+    inner = scaled(beta, x)
+    return silu_forward(x) if inner is x else np.multiply(x, sigmoid_forward(inner), out=into)
 
 
 swish = Activation.define(
     "swish",
     swish_forward,
     (
-        lambda out, x, beta: silu_slope(out, beta * x),
-        lambda out, x, beta: x * sigmoid_slope(sigmoid(beta * x), beta * x) * x,
+        lambda out, x, beta: silu_slope(scaled(beta, x)),
+        lambda out, x, beta: x * sigmoid_slope(beta * x) * x,
     ),
     formula=r"\operatorname{{swish}}\left({0}\right)",
     domain=(REAL, (0.25, 4.0)),
@@ -245,6 +330,8 @@ CUBIC = 0.044715 * LINEAR
 # The same constants in two parts: 24 bits, whose products with 24 bits are exact, and the rest.
 LINEAR_HEAD, LINEAR_REST = 1.5957691669464111, -4.534068042105272e-08
 CUBIC_HEAD, CUBIC_REST = 0.07135481387376785, 2.3988323959931355e-09
+# 2u is about LEAST here.
+GELU_LEAST = -9.9
 
 
 def head(x: Any) -> Any:
@@ -259,7 +346,7 @@ def gelu_exponent(x: Any) -> tuple[Any, Any]:
     """
     if x.dtype == np.float32:
         x = x.astype(np.float64)
-        return x * (LINEAR + CUBIC * x * x), 0.0
+        return x * (LINEAR + CUBIC * (x * x)), 0.0
     x_head = head(x)
     x_rest = x - x_head
     square = x_head * x_head
@@ -275,33 +362,43 @@ def gelu_exponent(x: Any) -> tuple[Any, Any]:
     return exponent, rest - (exponent - product)
 
 
-def gelu_tanh_forward(x: Any) -> Any:
-    """x σ(2u); below −1 the rounding of 2u would show, so there its rest is counted in."""
-    inner = np.minimum(np.maximum(x, -8), 40)
-    out = np.maximum(x, -40) / (1 + np.exp(-inner * (LINEAR + CUBIC * inner * inner)))
-    if not x.size or x.item(x.argmin()) >= -1:
-        return out
-    negative = np.flatnonzero(x < -1)
-    inner = np.maximum(np.take(x, negative), -40)  # −∞ · 0 is the limit 0, not NaN
-    exponent, rest = gelu_exponent(inner)
-    power = np.exp(exponent)
-    tail = inner * power / (1 + power)
-    if exponent.size and exponent.item(exponent.argmin()) < LEAST:
-        tail = np.where(exponent < LEAST, times_exp(inner, exponent), tail)
-    out = np.asarray(out)
-    np.put(out, negative, tail + tail * rest)
-    return out
+def gelu_power(x: Any) -> Any:
+    """exp(−2u) in x's dtype for GELU_LEAST ≤ x ≤ 40, right in the last places."""
+    exponent, rest = gelu_exponent(x)
+    power = np.exp(-exponent)
+    return power.astype(np.float32) if x.dtype == np.float32 else power - power * rest
+
+
+def gelu_tail(x: Any) -> Any:
+    """x exp(2u), to the last places."""
+    x = np.maximum(x, -40)  # −∞ · 0 is the limit 0, not NaN
+    exponent, rest = gelu_exponent(x)
+    tail = times_exp(x, exponent)
+    return tail + tail * rest
+
+
+def gelu_bounded(x: Any) -> Any:
+    """x, but never outside of the bounds for `gelu_power`; above them σ(2u) is 1, rounded."""
+    if least(x) >= GELU_LEAST and greatest(x) <= 40:
+        return x
+    return np.minimum(np.maximum(x, GELU_LEAST), 40)
+
+
+@blockwise
+def gelu_tanh_forward(x: Any, into: Any = None) -> Any:
+    """x σ(2u)."""
+    near = gelu_bounded(x)
+    power = gelu_power(near)
+    power += 1
+    out = np.divide(x, power, out=into)
+    return out if near is x else amended(out, x < GELU_LEAST, gelu_tail, x)
 
 
 def gelu_root_forward(x: Any) -> Any:
-    """exp(u); the slope is small enough for the rounding of u to show only below −2.5."""
-    out = np.exp(x * (LINEAR / 2 + CUBIC / 2 * x * x))
-    if x.size and not x.item(x.argmin()) >= -2.5:
-        negative = np.flatnonzero(x < -2.5)
-        exponent, rest = gelu_exponent(np.take(x, negative))
-        out = np.asarray(out)
-        np.put(out, negative, np.exp(exponent / 2) * (1 + rest / 2))
-    return out
+    """exp(u)."""
+    exponent, rest = gelu_exponent(x)
+    root = np.exp(exponent / 2)
+    return (root + root * (rest / 2)).astype(x.dtype)
 
 
 gelu_root = define_elementwise(
@@ -315,12 +412,47 @@ gelu_root = define_elementwise(
 )
 
 
-def gelu_tanh_slope(out: Any, x: Any) -> Any:
-    """σ(2u) (1 + x 2u′ σ(−2u)) by exp(u) alone; outside of the bounds it is 0 or 1, rounded."""
-    x = bounded(x, low=-40.0, high=8.0)
-    root = gelu_root(x)
+def far_gelu_slope(x: Any) -> Any:
+    """By exp(u), which is squared last."""
+    x = np.minimum(np.maximum(x, -40), 8)
+    root = gelu_root_forward(x)
     rest = 1 / (1 + root * root)
-    return (1 + x * (LINEAR + 3 * CUBIC * x * x) * rest) * rest * root * root
+    return (1 + x * (LINEAR + 3 * CUBIC * (x * x)) * rest) * rest * root * root
+
+
+@blockwise
+def gelu_tanh_slope_forward(x: Any, into: Any = None) -> Any:
+    """σ(2u) (1 + x 2u′ σ(−2u)), with σ(−2u) = exp(−2u) σ(2u)."""
+    near = gelu_bounded(x)
+    power = gelu_power(near)
+    gate = 1 / (1 + power)
+    power *= gate
+    slope = near * near
+    slope *= 3 * CUBIC
+    slope += LINEAR
+    slope *= near
+    slope *= power
+    slope += 1
+    slope *= gate
+    return slope if near is x else amended(slope, x < GELU_LEAST, far_gelu_slope, x)
+
+
+# It keeps exp(2|u|) finite, and changes no digit.
+SCALE = 2.0**-100
+
+
+def gelu_tanh_bend(out: Any, x: Any) -> Any:
+    """σ′(2u) (2 (2u)′ + x ((2u)″ − (2u)′² tanh u)), in float64 on the way.
+
+    σ′(2u) is 1 / (exp(u) + exp(−u))², and that 4 + (exp(u) − exp(−u))², which is rounded less.
+    """
+    x = bounded(x, low=-22.0, high=22.0).astype(np.float64)
+    square = x * x
+    first, second = LINEAR + 3 * CUBIC * square, 6 * CUBIC * x
+    inner = 2 * first + x * (second - first * first * np.tanh(x * (LINEAR + CUBIC * square) / 2))
+    root = gelu_root(x)
+    gap = SCALE * root - SCALE / root
+    return SCALE * SCALE * inner / (4 * SCALE * SCALE + gap * gap)
 
 
 def gelu_tanh_definition(x: Any) -> Any:
@@ -328,9 +460,32 @@ def gelu_tanh_definition(x: Any) -> Any:
     return x / 2 * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
 
 
+def gelu_tanh_slope_definition(x: Any) -> Any:
+    """The product rule's, with 1 − tanh² for the derivative of tanh."""
+    gate = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+    steepness = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+    return (1 + gate) / 2 + x / 2 * (1 - gate**2) * steepness
+
+
+gelu_tanh_derivative = define_elementwise(
+    "gelu_tanh_derivative",
+    gelu_tanh_slope_forward,
+    gelu_tanh_bend,
+    formula=r"\operatorname{{GELU}}'\left({0}\right)",
+    extremes=((1e308,), (-1e308,), (30.0,), (-30.0,)),
+    definition=gelu_tanh_slope_definition,
+)
+
+
+def gelu_tanh_slope(out: Any, x: Any) -> Any:
+    """The rule of GELU's tanh form."""
+    return gelu_tanh_derivative(x)
+
+
 # Each form as (forward, slope, definition).
 GELU_FORMS: dict[str, tuple[Any, Any, Any]] = {
     "tanh": (gelu_tanh_forward, gelu_tanh_slope, gelu_tanh_definition),
+    "none": (gelu_exact_forward, gelu_exact_slope, lambda x: x * normal_cdf(x)),
 }
 
 
@@ -361,27 +516,67 @@ leaky_gelu = Activation.define(
 )
 
 
-def mish_forward(x: Any) -> Any:
-    """x tanh(softplus(x)); with v = exp(−x) it is x / (v + (1 + v) / (1 + 2v))."""
-    near = x if not x.size or x.item(x.argmin()) >= LEAST else np.maximum(x, LEAST)
-    v = np.exp(-near)
-    out = near / (v + (1 + v) / (1 + 2 * v))
-    return out if near is x else with_tail(x, out)
+@blockwise
+def mish_forward(x: Any, into: Any = None) -> Any:
+    """x tanh(softplus(x)), which is x w / (w + 2) for w = n(n + 2) and n = exp(x)."""
+    near = x if least(x) >= LEAST else np.maximum(x, LEAST)
+    power = np.exp(np.minimum(near, 20))  # from there on w / (w + 2) is 1, rounded
+    w = power + 2
+    w *= power
+    out = np.divide(w, w + 2, out=into)
+    out *= near
+    return out if near is x else amended(out, x < LEAST, gated_tail, x)
 
 
-def mish_slope(out: Any, x: Any) -> Any:
-    """gate + x gate′ by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
-    x = bounded(x, low=-1500.0, high=40.0)
+@blockwise
+def mish_slope_forward(x: Any, into: Any = None) -> Any:
+    """gate + x gate′ = r n (1 + n/2 + x r (n + 1)), where n = exp(x) and r = 1 − gate."""
+    if least(x) >= LEAST:
+        x = np.minimum(x, 20 if x.dtype == np.float32 else 40)  # there it is 1, rounded
+        power = np.exp(x)
+        rest = power + 2
+        rest *= power
+        rest += 2
+        rest = 2 / rest
+        slope = power + 1
+        slope *= x
+        slope *= rest
+        slope += 0.5 * power
+        slope += 1
+        slope *= rest
+        return np.multiply(slope, power, out=into)
+    # By exp(x/2) alone; outside of the bounds it is 0 or 1, rounded.
+    x = np.minimum(np.maximum(x, -1500), 40)
+    root = np.exp(x / 2)
+    n = root * root
+    rest = 2 / (n * (n + 2) + 2)
+    return ((n + 2) / 2 + x * ((n + 1) * rest)) * rest * root * root
+
+
+def mish_bend(out: Any, x: Any) -> Any:
+    """4w/d² (2 (w + 1) + x (1 − 2w + 4w/d)) with w = exp(x) and d = w² + 2w + 2, by √w and d/√w.
+
+    In float64 on the way.
+    """
+    x = bounded(x, low=-1400.0, high=400.0).astype(np.float64)
     root = np.exp(x / 2)
     w = root * root
-    rest = 2 / (w * (w + 2) + 2)  # 1 − gate
-    return ((w + 2) / 2 + x * ((w + 1) * rest)) * rest * root * root
+    total = root * (w + 2) + 2 / root
+    return 4 * (2 * (w + 1) + x * (1 - 2 * w + 4 * root / total)) / total / total
 
 
+mish_slope = define_elementwise(
+    "mish_slope",
+    mish_slope_forward,
+    mish_bend,
+    formula=r"\operatorname{{mish}}'\left({0}\right)",
+    extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),
+    definition=lambda x: np.tanh(softplus(x)) + x * (1 - np.tanh(softplus(x)) ** 2) * sigmoid(x),
+)
 mish = Activation.define(
     "mish",
     mish_forward,
-    mish_slope,
+    lambda out, x: mish_slope(x),
     formula=r"\operatorname{{mish}}\left({0}\right)",
     extremes=((1000.0,), (-1000.0,), (1e308,), (-1e308,)),
     definition=lambda x: x * np.tanh(softplus(x)),

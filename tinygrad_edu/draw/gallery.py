@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -81,9 +82,9 @@ def surfaces(
     drawn = [_surface(record, x, y, z) for record in records]
     rows, columns = panel_grid(len(drawn))
     with figure_context(lang):
-        caption = "\n".join(
-            wrapped(line, min(24 + 28 * columns, 110), lang) for line in _caption(drawn, z, say)
-        )
+        width = min(24 + 28 * columns, 110)
+        caption = "\n".join(wrapped(line, width, lang) for line in _caption(drawn, z, say))
+        caption = caption.replace(_NO_BREAK, " ")
         figure = new_figure(3.8 * columns, 3.5 * rows + 0.5 + 0.18 * (caption.count("\n") + 1))
         for position, surface in enumerate(drawn, 1):
             axes = add_axes_3d(figure, rows, columns, position)
@@ -92,17 +93,16 @@ def surfaces(
                 title=say("{name} Activation").format(name=plain(surface.title)),
                 xlim=(low, high),
                 ylim=(low, high),
-                xticks=np.linspace(low, high, 3),
-                yticks=np.linspace(low, high, 3),
                 xlabel=say("Input1"),
                 ylabel=say("Input2"),
                 zlabel=say("Output"),
             )
             if np.ptp(surface.heights) == 0:
                 axes.set_zlim(surface.heights.flat[0] - 1, surface.heights.flat[0] + 1)
-            axes.zaxis.set_major_locator(MaxNLocator(4))
-        title = say("Activation functions over inputs from {low} to {high}")
-        figure.suptitle(title.format(low=_number(low), high=_number(high)))
+            _tick(axes)
+        heading = say("Activation functions over inputs from {low} to {high}")
+        heading = heading.format(low=_number(low), high=_number(high))
+        figure.suptitle(wrapped(heading, 34 * columns, lang))
         # The layout keeps room for this label of the whole figure, as it would not for any text.
         figure.supxlabel(caption, fontsize="medium", linespacing=1.3)
     return figure
@@ -121,7 +121,13 @@ def chosen(names: Names | None, default: Iterable[str | Operation]) -> list[Oper
                 f"{name!r} is no activation: give a name such as 'relu', or a record that "
                 "te.define_elementwise returned"
             )
-        records.append(named(name) if isinstance(name, str) else name)
+        record = named(name) if isinstance(name, str) else name
+        if not (record.elementwise or _along_an_axis(record)):
+            raise OperandError(
+                f"{record.name} is no activation: give a record that works entry by entry, as "
+                "te.define_elementwise returns, or along an axis, as softmax"
+            )
+        records.append(record)
     if not records:
         raise ValueError("there is nothing to draw: give at least one name, as in names=['relu']")
     return records
@@ -129,13 +135,17 @@ def chosen(names: Names | None, default: Iterable[str | Operation]) -> list[Oper
 
 def interval(domain: Sequence[float]) -> tuple[float, float]:
     """The two ends of `domain`, once they are known to be finite and rising."""
-    ends = tuple(domain)
-    if len(ends) != 2 or not all(map(math.isfinite, ends)) or not ends[0] < ends[1]:
+    try:
+        low, high = map(float, domain)
+        rising = -math.inf < low < high < math.inf
+    except (TypeError, ValueError):
+        rising = False
+    if not rising:
         raise ValueError(
             f"domain {domain!r} is no interval: write two finite numbers, the smaller one first, "
             "as in domain=(-5, 5)"
         )
-    return float(ends[0]), float(ends[1])
+    return low, high
 
 
 def required(record: Operation) -> int:
@@ -143,22 +153,61 @@ def required(record: Operation) -> int:
     return sum(name not in record.defaults for name in record.arguments)
 
 
+def _along_an_axis(record: Operation) -> bool:
+    one_array = record.differentiable and not record.variadic and required(record) == 1
+    return one_array and np.ndim(record.forward(np.ones(2))) == 1
+
+
 def _surface(record: Operation, x: Floats, y: Floats, z: Floats) -> Surface:
-    title = card.title(record.name)
+    of = "Z"
     with np.errstate(all="ignore"):
         if required(record) > 1:
-            return Surface(title, record(x, y), "pair")
-        if record.elementwise:
-            return Surface(title, record(z), "Z")
-        heights = record(z, axis=0) if "axis" in record.options else record(z)
-        if heights.shape == z.shape:
-            return Surface(title, heights, "columns")
-        return Surface(title, record(np.stack([x, y], axis=-1))[..., 0], "pair")
+            heights, of = record(x, y), "pair"
+        elif record.elementwise:
+            heights = record(z)
+        else:
+            heights, of = record(z, axis=0) if "axis" in record.options else record(z), "columns"
+            if heights.shape != z.shape:
+                heights, of = record(np.stack([x, y], axis=-1))[..., 0], "pair"
+    return Surface(card.title(record.name), np.where(np.isfinite(heights), heights, np.nan), of)
+
+
+def _tick(axes: Any) -> None:
+    """Ticks whose labels cover neither one another nor the label of their axis.
+
+    Neither the layout nor three-dimensional axes themselves make room for long numbers.
+    """
+    widest = 0
+    for axis in (axes.xaxis, axes.yaxis, axes.zaxis):
+        # Ticks at the ends of the two input axes would meet.
+        prune = None if axis is axes.zaxis else "both"
+        for bins in (5, 3):
+            axis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 5, 10], prune=prune))
+            width = _width(axis)
+            if width < 4 or not prune:
+                break
+        if width > 5:
+            axis.set_major_formatter(lambda value, _: _number(value, 4))
+            width = _width(axis)
+        axis.labelpad = 4 + 3 * max(0, width - 3)
+        widest = max(widest, width)
+    if widest > 4:
+        axes.set_box_aspect((1, 1, 0.75), zoom=0.8)
+        axes.tick_params(labelsize="small")
+
+
+def _width(axis: Any) -> int:
+    """How many letters the longest number on an axis has."""
+    low, high = axis.get_view_interval()
+    ticks = [tick for tick in axis.get_majorticklocs() if low <= tick <= high]
+    return max((len(text) for text in axis.get_major_formatter().format_ticks(ticks)), default=0)
 
 
 def _caption(drawn: Sequence[Surface], z: Floats, say: Callable[[str], str]) -> list[str]:
     """What cannot be seen in these surfaces, or is easily overlooked: one line for each fact."""
     lines = []
+    # No line ends within a name.
+    drawn = [replace(each, title=each.title.replace(" ", _NO_BREAK)) for each in drawn]
 
     def tell(text: str, found: Iterable[str], between: str = "list", **facts: str) -> None:
         if names := list(found):
@@ -205,7 +254,7 @@ def _caption(drawn: Sequence[Surface], z: Floats, say: Callable[[str], str]) -> 
     )
     if (below := z <= _FAR_BELOW).any():
         tell(
-            "Flat wherever Z ≤ −3, where no gradient comes through: {names}.",
+            "Flat wherever Z ≤ −3, with a slope of 0: {names}.",
             (each.title for each in rest if np.ptp(each.heights[below]) == 0),
         )
     rising = np.argsort(z, axis=None)
@@ -228,6 +277,7 @@ def _caption(drawn: Sequence[Surface], z: Floats, say: Callable[[str], str]) -> 
     return lines
 
 
+_NO_BREAK = "\u00a0"
 _BETWEEN = {"list": ", ", "groups": "; "}
 
 
@@ -245,5 +295,5 @@ def _turns(heights: Floats) -> bool:
     return bool(steps.min() < -1e-9 and steps.max() > 1e-9)
 
 
-def _number(number: float) -> str:
-    return short(number).replace("-", "−")
+def _number(number: float, digits: int = 6) -> str:
+    return short(number, digits).replace("-", "−")

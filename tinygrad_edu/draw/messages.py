@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,3 +58,25 @@ def message(node: Node, position: int, incoming: Any) -> Message:
         product = passed
     samples = product.ndim > 1 and product.shape[1:] in (passed.shape, passed.shape[1:])
     return Message(incoming, local, product, passed, product.size // max(passed.size, 1), samples)
+
+
+def passed_back(uses: Iterable[tuple[Node, int, Any]]) -> list[Any]:
+    """What each of the items gets in all, of uses given as consumer, position and item."""
+    totals: dict[int, Any] = {}
+    for consumer, position, item in uses:
+        passed = message(consumer, position, consumer.grad).passed
+        totals[id(item)] = totals[id(item)] + passed if id(item) in totals else passed
+    return list(totals.values())
+
+
+def rms(arrays: Iterable[Any]) -> float:
+    """Root of the mean square of all entries; 0 of none.
+
+    Squares of a gradient that vanishes underflow, those of one that explodes overflow: therefore
+    in units of the largest entry.
+    """
+    entries = np.concatenate([np.ravel(array) for array in arrays]).astype(float)
+    largest = float(np.max(np.abs(entries), initial=0.0))
+    if not 0 < largest < math.inf:
+        return largest
+    return largest * math.sqrt(np.mean(np.square(entries / largest)))

@@ -100,14 +100,20 @@ JAPANESE: Mapping[str, str] = {
     "Representative activation functions": "代表的な活性化関数",
     "Activation functions": "活性化関数",
     "Activation functions and their derivatives": "活性化関数とその導関数",
-    "f(x)": "f(x)",
-    "derivative f′(x)": "導関数 f′(x)",
-    "second derivative f″(x)": "2 階の導関数 f″(x)",
-    "saturated: |f′| < 5 % of its maximum": "飽和領域：|f′| が最大値の 5 % 未満",
-    "slope beside a corner": "角（折れ点）の左右での傾き",
-    "slope that the rule takes there": "角で採用する傾き",
-    "first of 2 inputs, the other is 1": "2 つの入力の 1 つ目（もう 1 つは 1）",
-    "first of 3 inputs, the others are 0": "3 つの入力の 1 つ目（ほかは 0）",
+    "{name} ({note})": "{name}（{note}）",
+    "": "",
+    "derivative $f'(x)$": "導関数 $f'(x)$",
+    "stand-in for $f'(x)$": "$f'(x)$ の代用",
+    "second derivative $f''(x)$": "第2次導関数 $f''(x)$",
+    "saturated: $|f'|$ is less than 5 % of its maximum here": (
+        "飽和領域：$|f'|$ がこの範囲での最大値の 5 % 未満"
+    ),
+    "value at a corner, as the rule has it": "角（折れ点）で採用する値",
+    "limit from one side, not taken": "片側からの極限（その点では採用しない）",
+    "first input, the others at 1": "1 つ目の入力、ほかは 1",
+    "first of 2 inputs, the other is 1": "2 つの入力の 1 つ目、もう 1 つは 1",
+    "first of 3 inputs, the others are 0": "3 つの入力の 1 つ目、ほかは 0",
+    "the gradient is a stand-in": "導関数ではなく代用の勾配",
     # activations as surfaces
     "Activation functions over inputs from {low} to {high}": (
         "活性化関数の出力曲面（入力は {low} から {high} まで）"
@@ -131,14 +137,17 @@ JAPANESE: Mapping[str, str] = {
     "Almost flat (nine tenths of the points within 15 % of the drawn height): {names}.": (
         "ほぼ平ら（9割の点が、描いた高さの 15 % の幅に収まる）：{names}"
     ),
-    "Flat wherever Z ≤ −3, where no gradient comes through: {names}.": (
-        "Z ≤ −3 で平ら（勾配が伝わらない）：{names}"
-    ),
+    "Flat wherever Z ≤ −3, with a slope of 0: {names}.": ("Z ≤ −3 で平ら（傾きは 0）：{names}"),
     "Not monotone, they fall and rise again: {names}.": "単調でない（下がってから上がる）：{names}",
     "{names}: taken along Input2, as in the article, so Input1 changes nothing.": (
         "{names}：記事と同じく入力2の方向に計算しているので、入力1によって変わらない"
     ),
     "{names}: of the pair (Input1, Input2), not of Z.": "{names}：Z ではなく（入力1, 入力2）の関数",
+    # histograms
+    "Parameters: shape, mean ± standard deviation": "パラメータの分布（形状、平均 ± 標準偏差）",
+    "value of an entry": "要素の値",
+    "number of entries": "要素の数",
+    "{count} entries are no finite numbers": "{count} 個の要素が有限の数でない",
     # the report
     "Predictions after learning": "学習後の予測",
     "Input": "入力",
@@ -245,9 +254,10 @@ def draw_surface(
 def wrapped(text: str, width: int, lang: str) -> str:
     """`text` in lines of at most `width` Latin letters."""
     if lang != "ja":
-        return textwrap.fill(text, width)
+        return textwrap.fill(text, width, break_on_hyphens=False)
     # Kana and kanji are nearly twice as wide as Latin letters, and lines may end after a comma.
-    return textwrap.fill(text.replace("、", "、 "), round(0.58 * width)).replace("、 ", "、")
+    lines = textwrap.fill(text.replace("、", "、 "), round(0.58 * width), break_on_hyphens=False)
+    return lines.replace("、 ", "、")
 
 
 def plain(name: str) -> str:

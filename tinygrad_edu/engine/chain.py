@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Any
 
 import numpy as np
 
+from .blocks import blocks, cuttable, select
+
 ndarray = np.ndarray
 vdot = np.vdot
+float64 = np.dtype(np.float64)
 
 
 def chain(g: Any, slope: Any) -> Any:
@@ -25,7 +29,37 @@ def chain(g: Any, slope: Any) -> Any:
             return product
     elif isfinite(product):
         return product
+    return repaired(product, g, slope)
+
+
+def repaired(product: Any, g: Any, slope: Any) -> Any:
+    """The product with zeros where nothing comes in or is selected."""
     nothing = np.equal(g, 0)
     if np.asarray(slope).dtype == bool:
         nothing = nothing | np.logical_not(slope)
     return np.where(nothing & ~np.isfinite(product), np.zeros((), product.dtype), product)[()]
+
+
+def chain_in_blocks(
+    g: Any, rule: Callable[..., Any], given: tuple[Any, ...], options: Mapping[str, Any]
+) -> Any:
+    """`chain(g, rule(*given, **options))` of a large array, both steps block by block."""
+    if not cuttable(g, given):
+        return chain(g, rule(*given, **options))
+    for here, (incoming, *parts) in blocks(False, g, *given):
+        slope = rule(*parts, **options)
+        if not here.start:
+            out = np.empty(g.shape, np.result_type(incoming, slope))
+            flat = out.reshape(-1)
+        target = flat[here]
+        if slope.__class__ is ndarray and slope.dtype == bool:
+            product = select(slope, incoming, 0, into=target)
+            if product is not target:
+                target[...] = product
+            continue
+        np.multiply(incoming, slope, out=target)
+        # For a vdot of so many float64 numbers BLAS would wake its threads, which can take long.
+        total = np.add.reduce(target) if out.dtype is float64 else vdot(target, target)
+        if not isfinite(total):
+            target[...] = repaired(target, incoming, slope)
+    return out

@@ -47,7 +47,11 @@ INFIX: Mapping[str, tuple[str, int]] = {
     "bitwise_xor": ("^", RELATION),
 }
 # Numbers that are better known as something else.
-KNOWN = {math.sqrt(2 / math.pi): ("sqrt(2 / pi)", r"\sqrt{2/\pi}")}
+KNOWN = {
+    math.sqrt(2): ("sqrt(2)", r"\sqrt{2}"),
+    math.sqrt(2 / math.pi): ("sqrt(2 / pi)", r"\sqrt{2/\pi}"),
+    math.sqrt(2 * math.pi): ("sqrt(2 * pi)", r"\sqrt{2\pi}"),
+}
 # NumPy's shorter names, where it has two.
 SHORT = {"absolute": "abs"}
 GREEK = {"alpha", "beta", "omega"}
@@ -250,6 +254,8 @@ def simplified(name: str, parts: list[Written]) -> Written | None:
                 return second
             if second.number == 1:
                 return first
+            if RELATION in (first.text_strength, second.text_strength):
+                return None  # NumPy knows no negative of truth values
             for part, other in ((first, second), (second, first)):
                 if part.number == -1:
                     return calculated("negative", other)
@@ -342,7 +348,7 @@ def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -
         sign, strength = INFIX[op.name]
         # a - (b - c) and a / (b * c), but a + b + c and a * b * c; ** groups to the right.
         first = strength + (strength in (RELATION, CALL))
-        second = strength + (sign not in "+*")
+        second = strength + (sign not in "+*" or (sign == "*" and " @ " in parts[1].text))
         return f"{held(0, first)} {sign} {held(1, second)}", strength
     if op.name == "square":
         return f"{held(0, SYMBOL)} ** 2", CALL
@@ -371,49 +377,72 @@ def in_latex(op: Operation, parts: list[Written]) -> tuple[str, int]:
     for position, part in enumerate(parts):
         need, leading = needs.get(position, (RELATION, True))
         negative = part.latex.startswith("-") and not leading and need > RELATION
-        loose = part.latex_strength < need or negative
+        # A sum takes in all factors that follow.
+        open_ended = r"\sum" in part.latex and part.latex_strength == PRODUCT == need
+        followed = open_ended and position < len(parts) - 1
+        loose = part.latex_strength < need or negative or followed
         texts.append(rf"\left({part.latex}\right)" if loose else part.latex)
     return op.formula.format(*texts), strength
+
+
+# An innermost pair of brackets, and what LaTeX groups without showing it.
+BRACKETED = re.compile(r"\\left\S((?:(?!\\left|\\right).)*)\\right\S|\x00([^\x00\x01]*)\x01")
+
+# What a factor stands beside: a sign, another argument, or brackets.
+FACTORS = ("\\cdot", "\\,", "}", "{", "\2")
 
 
 @lru_cache(maxsize=512)
 def needed_strengths(template: str) -> tuple[int, dict[int, tuple[int, bool]]]:
     """How tightly a template holds together, and what it asks of each of its arguments.
 
-    An argument between brackets or braces may be anything. One that stands free must hold
-    together as tightly as the signs beside it; unless it comes first, it must not begin with "-".
+    An argument that stands alone between brackets, braces or commas may be anything. Any other
+    must hold together as tightly as the signs beside it; unless it comes first, it must not begin
+    with "-". Of an argument in several places the strictest counts.
     """
     flat = "".join(
         literal.replace("{", "\0").replace("}", "\1") + (f"{{{field}}}" if field else "")
         for literal, field, _, _ in Formatter().parse(template)
     )
+    needs: dict[int, tuple[int, bool]] = {}
+
+    def ask(position: int, need: int, first: bool) -> None:
+        before = needs.get(position, (RELATION, True))
+        needs[position] = max(before[0], need), before[1] and first
+
     # An argument that is raised to a power, or has an index, must be a symbol.
-    needs = {
-        int(match.group(1)): (SYMBOL, False) for match in re.finditer("\0{(\\d)}\1(?=[\\^_])", flat)
-    }
-    needs |= {
-        int(match.group(1)): (SYMBOL, False) for match in re.finditer(r"{(\d)}(?=[\^_])", flat)
-    }
-    before = None
-    while before != flat:
-        before = flat
-        flat = re.sub("\0[^\0\1]*\1", "", flat)
-    flat = re.sub(r"\\left.*\\right\S|\\begin.*\\end", "", flat)
-    if re.search(r"[<>=]|\\(le|ge|ne|land|lor|lnot|oplus|text)\b", flat):
-        strength = RELATION
-    elif re.search(r"[^^] [+-] ", flat):
-        strength = SUM
-    elif r"\cdot" in flat or r"\," in flat or flat.startswith("-") or r"\sum" in flat:
-        strength = PRODUCT
-    else:
-        strength = SYMBOL if re.search(r"\\left|\\begin", template) else CALL
-    for order, match in enumerate(re.finditer(r"{(\d)}", flat)):
-        position = int(match.group(1))
-        tighter = order > 0 and f"- {match.group(0)}" in flat
-        alone = flat == match.group(0)
-        need = RELATION if alone else min(strength + tighter, SYMBOL)
-        if re.search(r"\\(land|lor|lnot|oplus)", flat):
-            need = SUM
-        first = order == 0 and match.start() == 0
-        needs.setdefault(position, (need, first))
+    for match in re.finditer("{(\\d)}\1?(?=[\\^_])", flat):
+        ask(int(match.group(1)), SYMBOL, False)
+    flat = re.sub(r"\\begin.*\\end", "", flat)
+    parts = []
+    while inner := BRACKETED.search(flat):
+        parts += re.split(r"(?<!\\),", inner.group(1) or inner.group(2) or "")
+        flat = f"{flat[: inner.start()]}\2{flat[inner.end() :]}"
+    strength = strength_of(flat, template)
+    for part in map(str.strip, (flat, *parts)):
+        loosest = max(strength_of(part, template), SUM)
+        for order, match in enumerate(re.finditer(r"{(\d)}", part)):
+            before, after = part[: match.start()].rstrip(), part[match.end() :].lstrip()
+            factor = before.endswith(FACTORS) or after.startswith(FACTORS)
+            tighter = order > 0 and before.endswith("-")
+            need = max(loosest, PRODUCT) if factor else loosest + tighter
+            alone = part == match.group(0)
+            ask(
+                int(match.group(1)),
+                RELATION if alone else min(need, SYMBOL),
+                not before or strength_of(part, template) == RELATION,
+            )
     return strength, needs
+
+
+def strength_of(flat: str, template: str) -> int:
+    """How tightly what stands outside of all brackets holds together."""
+    if re.search(r"[<>=]|\\(le|ge|ne|land|lor|lnot|oplus|text)\b", flat):
+        return RELATION
+    if re.search(r"[^^] [+-] ", flat):
+        return SUM
+    if re.search(r"\\cdot|\\,|^-|\\sum|\d} ?{\d", flat):
+        return PRODUCT
+    if "^" in flat or not re.search(r"\\left|\\begin", template):
+        return CALL
+    return SYMBOL

@@ -38,6 +38,23 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {}
 
 
 @dataclass(frozen=True)
+class ThroughOutput:
+    """A rule with a cheaper form on arrays: through the output, where x would cost an exp.
+
+    `rule` is what is recorded, so it is what derivatives of the derivative are taken of;
+    `definition` is the cheaper form as a textbook writes it.
+    """
+
+    rule: Callable[..., Any]
+    on_arrays: Callable[..., Any]
+    definition: Callable[..., Any]
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        """As `rule`."""
+        return self.rule(*given, **options)
+
+
+@dataclass(frozen=True)
 class Case:
     """One call to try in the tests: shapes of the arguments, and the options."""
 
@@ -127,7 +144,10 @@ class Operation:
         set_field(
             self,
             "array_rules",
-            tuple(rule.forward if isinstance(rule, Operation) else rule for rule in self.rules),
+            tuple(
+                rule.forward if isinstance(rule, Operation) else getattr(rule, "on_arrays", rule)
+                for rule in self.rules
+            ),
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -145,8 +165,9 @@ class Operation:
             return self.forward(*arrays, *others, **kwargs)
         if kwargs and any(isinstance(item, Node) for item in kwargs.values()):
             return record(self, *self.bind(args, kwargs))
-        if self.elementwise and args and args[0].__class__ in NOT_NUMPY:
-            out = self.forward(*numpy_operands(args), **kwargs)
+        if args and args[0].__class__ in NOT_NUMPY:
+            count = len(args) if self.elementwise else self.count
+            out = self.forward(*numpy_operands(args[:count]), *args[count:], **kwargs)
             return out[()] if out.__class__ is np.ndarray else out
         return self.forward(*args, **kwargs)
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import NotTrackedError, ShapeError, StaleGraphError
-from .chain import chain
+from .blocks import BLOCK
+from .chain import chain, chain_in_blocks
 from .context import STATE, changed
 from .node import Node, describe, frozen, make_leaf
 from .operation import OPERATIONS
@@ -93,8 +94,10 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
         if op is None:
             yield node, g
             continue
+        large = False
         if g.__class__ is ndarray:
             g.setflags(False)  # type: ignore[call-arg]
+            large = g.nbytes > BLOCK
         yield node, g
         inputs, elementwise, options = node.inputs, op.elementwise, node.options
         given: tuple[Any, ...]
@@ -116,6 +119,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                     message = message[...]  # the rule keeps it: a view, so that leaves copy it
             elif rule.__class__ is int or rule.__class__ is float:
                 message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
+            elif large:
+                message = chain_in_blocks(g, rule, given, options)
             else:
                 slope = rule(*given, **options) if options else rule(*given)
                 message = times(g, slope)
@@ -180,7 +185,7 @@ def start(root: Node, gradient: Any) -> Any:
             )
         one = data.dtype.type(1)
         return np.full(data.shape, one) if data.ndim else one
-    seed: Any = gradient if isinstance(gradient, Node) else np.array(gradient)
+    seed: Any = gradient if isinstance(gradient, Node) else frozen(np.asarray(gradient))
     if seed.dtype.kind not in "biuf":
         raise ShapeError(f"gradient= must be real numbers, not {seed.dtype}")
     if seed.shape != data.shape:
@@ -190,7 +195,7 @@ def start(root: Node, gradient: Any) -> Any:
         )
     if seed.dtype != data.dtype:
         seed = OPERATIONS["astype"](seed, data.dtype)
-    return seed if isinstance(seed, Node) or seed.ndim else seed[()]
+    return seed
 
 
 @np.errstate(all="ignore")  # as a decorator it costs half of what a with statement does

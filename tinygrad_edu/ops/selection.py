@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.blocks import blockwise
+from ..engine.blocks import blockwise, select
 from ..engine.operation import (
     FUNCTIONS,
     REAL,
@@ -18,30 +18,11 @@ from ..engine.operation import (
     define_structural,
 )
 from ..engine.value import Operand, Value, frozen_index
-
-# Integers as wide as the floats, and of how many entries on they choose faster than np.where.
-BITS = {np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
-MANY = 1000
-
-
-@blockwise
-def select(condition: Any, x: Any, y: Any) -> Any:
-    """np.where; of many entries by their bits, because each branch that the processor guesses wrong
-    costs it as much as ten entries, and of data it guesses half of them wrong.
-    """
-    if condition.__class__ is not np.ndarray or condition.size < MANY or condition.dtype != bool:
-        return np.where(condition, x, y)
-    if isinstance(x, Value) or isinstance(y, Value) or np.result_type(x, y) not in BITS:
-        return np.where(condition, x, y)
-    dtype = np.result_type(x, y)
-    ones, others = (np.asarray(each, dtype).view(BITS[dtype]) for each in (x, y))
-    mask = np.negative(condition.view(np.int8), dtype=BITS[dtype])
-    return ((ones ^ others) & mask ^ others).view(dtype)
-
+from .tails import greatest, least
 
 where = define_elementwise(
     "where",
-    select,
+    blockwise(select),
     (0, lambda out, condition, x, y: condition != 0, lambda out, condition, x, y: condition == 0),
     formula=r"\begin{{cases}} {1} & {0} \\ {2} & \text{{otherwise}} \end{{cases}}",
     domain=(REAL, REAL, REAL),
@@ -102,8 +83,7 @@ clip = define_elementwise(
 
 def bounded_forward(x: Any, *, low: float, high: float) -> Any:
     """x, but never outside of [low, high]."""
-    # argmin and argmax find the ends, or a NaN, in half the time that bounding takes.
-    if x.size and x.item(x.argmin()) >= low and x.item(x.argmax()) <= high:
+    if least(x) >= low and greatest(x) <= high:
         return x
     return np.minimum(np.maximum(x, low), high)
 
