@@ -43,12 +43,13 @@ class ByHand:
     def __init__(self, name: str, inputs: Sequence[Array], gradients: Sequence[Array]) -> None:
         self._rules, self._inputs, self._gradients = BY_HAND[name], inputs, gradients
 
-    def forward(self, i: int) -> tuple[Array, ...]:
+    def forward(self, i: int) -> Array:
         return self._rules.forward(self._inputs[i])
 
     def both(self, i: int) -> tuple[Array, Array]:
-        y, *kept = self._rules.forward(self._inputs[i])
-        return y, self._rules.backward(self._gradients[i], *kept)
+        x = self._inputs[i]
+        y = self._rules.forward(x)
+        return y, self._rules.backward(self._gradients[i], x, y)
 
 
 class TinygradEdu:
@@ -111,7 +112,7 @@ def normal_numbers(seed: int, shape: tuple[int, ...], spread: float = 1.0) -> li
 def make_sides(name: str, labels: Sequence[str]) -> dict[str, Side]:
     """The programs called `labels`, all for the same inputs and incoming gradients."""
     inputs = normal_numbers(0, SHAPE, SPREAD)
-    gradients = normal_numbers(1, np.shape(BY_HAND[name].forward(inputs[0])[0]))
+    gradients = normal_numbers(1, BY_HAND[name].forward(inputs[0]).shape)
     return {label: SIDES[label](name, inputs, gradients) for label in labels}
 
 

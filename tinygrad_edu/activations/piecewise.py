@@ -183,9 +183,7 @@ selu = Activation.define(
 @blockwise
 def hard_sigmoid_forward(x: Any, slope: Any = 0.5, into: Any = None) -> Any:
     """The line through (0, 1/2) between 0 and 1."""
-    line = slope * x
-    line += 0.5
-    return between(line, 0, 1, into)
+    return between(slope * x + 0.5, 0, 1, into)
 
 
 hard_sigmoid = Activation.define(
@@ -206,9 +204,7 @@ hard_sigmoid = Activation.define(
 @blockwise
 def hard_swish_forward(x: Any, into: Any = None) -> Any:
     """x times a hard sigmoid, and 0 at −∞."""
-    line = x + 3
-    line /= 6
-    return np.multiply(between(line, 0, 1), np.maximum(x, -3), out=into)
+    return np.multiply(np.maximum(x, -3), between((x + 3) / 6, 0, 1), out=into)
 
 
 hard_swish = Activation.define(

@@ -40,19 +40,11 @@ def sigmoid_forward(x: Any, into: Any = None) -> Any:
     return np.where(x > 0, 1, tail) / (1 + tail)
 
 
-def far_sigmoid_slope(x: Any) -> Any:
-    """By exp alone, whose digits do not cancel."""
-    tail = np.exp(-np.abs(x))
-    return tail / np.square(1 + tail)
-
-
 @blockwise
-def sigmoid_slope_forward(s: Any, x: Any, into: Any = None) -> Any:
-    """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
-    if getattr(s, "shape", None) != getattr(x, "shape", ()):
-        s = aligned(s, x)
-    slope = np.multiply(s, 1 - s, out=into)
-    return slope if greatest(s) < 0.999 else amended(slope, ~(s < 0.999), far_sigmoid_slope, x)
+def sigmoid_slope_forward(x: Any, into: Any = None) -> Any:
+    """σ(x) (1 − σ(x)) by exp alone, whose digits do not cancel."""
+    tail = np.exp(-np.abs(x))
+    return np.divide(tail, np.square(1 + tail), out=into)
 
 
 sigmoid_slope = define_elementwise(
@@ -66,13 +58,12 @@ sigmoid_slope = define_elementwise(
 
 
 @blockwise
-def sigmoid_slope_through(s: Any, x: Any) -> Any:
+def sigmoid_slope_through(s: Any, x: Any, into: Any = None) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
-    slope = s * (1 - s)
-    far = ~(s < 0.999)
-    return slope if greatest(s) < 0.999 else amended(slope, far, sigmoid_slope_forward, x)
+    slope = np.multiply(s, 1 - s, out=into)
+    return slope if greatest(s) < 0.999 else amended(slope, ~(s < 0.999), sigmoid_slope_forward, x)
 
 
 sigmoid: Activation = Activation.define(

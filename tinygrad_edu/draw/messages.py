@@ -36,18 +36,18 @@ class Message:
 def message(node: Node, position: int, incoming: Any) -> Message:
     """What `node`, whose gradient is `incoming`, passes to its input number `position`.
 
-    The rules are the record's own.
+    The rules are those that the sweep applies to arrays.
     """
     op, out, item = node.op, node._data, node.inputs[position]
     assert op is not None
     arrays = [each._data if isinstance(each, Node) else each for each in node.inputs]
     local: Any = None
     if isinstance(op, Elementwise):
-        rule = op.partials[position]
+        rule = op.array_rules[position]
         local = rule(out, *arrays, **node.options) if callable(rule) else rule
         product = chain(incoming, local)
     else:
-        pullback = op.rules[0 if op.variadic else position]
+        pullback = op.array_rules[0 if op.variadic else position]
         options = {**node.options, **({"position": position} if op.variadic else {})}
         product = pullback(incoming, out, *arrays, **options)
         if np.ndim(out) == 0:

@@ -8,7 +8,7 @@ what works along rows between them. And large arrays without branches: see `sele
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import update_wrapper
 from typing import Any
 
@@ -45,7 +45,7 @@ def blocks(rows: bool, *arguments: Any) -> Iterator[tuple[slice, list[Any]]]:
         yield here, [a[here] if a.__class__ is ndarray and a.ndim else a for a in cut]
 
 
-def cuttable(x: Any, others: tuple[Any, ...]) -> bool:
+def cuttable(x: Any, others: Sequence[Any]) -> bool:
     """Whether the others can be cut where `x` is: arrays of its shape, and numbers."""
     return not any(isinstance(each, Node) for each in others) and all(
         np.shape(each) in ((), x.shape) for each in others
@@ -54,7 +54,8 @@ def cuttable(x: Any, others: tuple[Any, ...]) -> bool:
 
 def in_blocks(kernel: Kernel, rows: bool, x: Any, *others: Any) -> Any:
     """`kernel(x, *others)` block by block; it may change the length of a row."""
-    out = cut = None
+    out: Any = None
+    cut: Any = None
     for here, parts in blocks(rows, x, *others):
         target = None if cut is None else cut[here]
         part = kernel(*parts, into=target)
@@ -69,16 +70,20 @@ def in_blocks(kernel: Kernel, rows: bool, x: Any, *others: Any) -> Any:
 def blockwise(kernel: Kernel) -> Kernel:
     """A forward from `kernel`, which works entry by entry: large arrays go through it in blocks.
 
-    The kernel's last parameter, `into`, is an array in which it may leave its result, as ufuncs do
-    with `out`, or None. What is broadcast goes through the kernel in one piece, as small arrays
+    The kernel's last parameter, `into`, if it has one, is an array in which it may leave its
+    result, as ufuncs do with `out`, or None. What is broadcast goes through the kernel in one piece, as small arrays
     and numbers do.
     """
 
-    def forward(x: Any, *others: Any) -> Any:
+    def forward(x: Any, *others: Any, **named: Any) -> Any:
+        if named:
+            x, *others = signature.bind(x, *others, **named).args  # type: ignore[assignment]
         if x.__class__ is ndarray and x.nbytes > BLOCK and cuttable(x, others):
-            return in_blocks(kernel, False, x, *others)
+            return in_blocks(in_one_block, False, x, *others)
         return kernel(x, *others)
 
+    signature = inspect.signature(kernel)
+    in_one_block = kernel if "into" in signature.parameters else without_into(kernel)
     return in_place_of(kernel, forward)
 
 
@@ -95,6 +100,11 @@ def rowwise(kernel: Kernel) -> Kernel:
         return kernel(x, *others, axis=axis)
 
     return in_place_of(kernel, rule)
+
+
+def without_into(kernel: Kernel) -> Kernel:
+    """A kernel that always makes its result anew, called like those that may not."""
+    return lambda *parts, into=None: kernel(*parts)
 
 
 def in_place_of(kernel: Kernel, function: Kernel) -> Kernel:

@@ -125,32 +125,9 @@ def aligned(y: Any, x: Any) -> Any:
     return y + np.zeros(np.shape(x), np.result_type(y, x))
 
 
-# Where 1 − y² has lost ten bits and more.
-NEAR_ONE = 0.9995
-
-
 @blockwise
-def sech_squared_through(y: Any, x: Any) -> Any:
-    """1 − y² for y = tanh(x); as (2 / (exp(x) + exp(−x)))² where the subtraction would cancel."""
-    if getattr(y, "shape", None) != getattr(x, "shape", ()):
-        y = aligned(y, x)
-    if greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
-        return 1 - y * y
-    with np.errstate(over="ignore", divide="ignore"):  # there it is 0
-        slope = np.exp(x)
-        slope += 1 / slope
-        slope = 2 / slope
-        slope *= slope
-    return slope
-
-
-@blockwise
-def sech_squared_forward(y: Any, x: Any, into: Any = None) -> Any:
-    """1 − y² for y = tanh(x); as (2 / (exp(x) + exp(−x)))² where the subtraction would cancel."""
-    if getattr(y, "shape", None) != getattr(x, "shape", ()):
-        y = aligned(y, x)
-    if greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
-        return np.subtract(1, y * y, out=into)
+def sech_squared_forward(x: Any, into: Any = None) -> Any:
+    """(2 / (exp(x) + exp(−x)))²."""
     with np.errstate(over="ignore", divide="ignore"):  # there it is 0
         slope = np.exp(x)
         slope += 1 / slope
@@ -167,3 +144,16 @@ sech_squared = define_elementwise(
     extremes=((19.0,), (-1000.0,), (1e308,), (-1e308,)),
     definition=lambda x: 1 - np.tanh(x) ** 2,
 )
+
+# Where 1 − y² has lost ten bits and more.
+NEAR_ONE = 0.9995
+
+
+@blockwise
+def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
+    """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
+    if getattr(y, "shape", None) != getattr(x, "shape", ()):
+        y = aligned(y, x)
+    if greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
+        return np.subtract(1, y * y, out=into)
+    return sech_squared_forward(x)
