@@ -29,6 +29,7 @@ from tinygrad_edu.activations import sigmoid
 from tinygrad_edu.draw.graph import Graph, graph
 from tinygrad_edu.draw.labels import JAPANESE
 from tinygrad_edu.draw.looks import INK, KINDS, LAYER
+from tinygrad_edu.draw.messages import message
 from tinygrad_edu.draw.render import is_wide
 from tinygrad_edu.engine.node import record
 from tinygrad_edu.engine.operation import Elementwise
@@ -250,7 +251,10 @@ def test_the_messages_of_every_record_are_the_gradients_of_the_engine(name: str)
         out.backward(np.random.default_rng(1).normal(size=out.shape))
         drawing = Drawing(graph(out).source)
         assert [tail for tail, _, _ in drawing.edges] == [f"n{i}" for i in range(len(leaves))]
-        for (_, _, label), leaf in zip(drawing.edges, leaves, strict=True):
+        with np.errstate(all="ignore"):
+            sent = [message(out, i, out.grad).passed for i in range(len(leaves))]
+        for (_, _, label), leaf, exact in zip(drawing.edges, leaves, sent, strict=True):
+            np.testing.assert_array_equal(exact, leaf.grad)  # to the last bit
             assert label.rpartition("= ")[2] == described(leaf.grad), (case, label)
 
 
@@ -398,16 +402,16 @@ def test_kinds_differ_in_outline_and_their_text_is_readable_on_any_page() -> Non
 
 
 def test_a_wider_line_is_a_larger_message_in_a_readable_range() -> None:
-    def drawn_width(message: float) -> float:
+    def drawn_width(slope: float) -> float:
         x = te.Value(1.0)
-        y = x * message
+        y = x * slope
         y.backward()
         return Drawing(graph(y).source).widths["n0", "n2"]
 
-    for message, points in ((1e-3, 2), (1, 3), (-1, 3), (1e3, 4), (1e-6, 1)):
-        assert drawn_width(message) == pytest.approx(points)
-    for message, points in ((0, 1), (1e-300, 1), (1e300, 4), (math.inf, 4), (math.nan, 4)):
-        assert drawn_width(message) == points
+    for sent, points in ((1e-3, 2), (1, 3), (-1, 3), (1e3, 4), (1e-6, 1)):
+        assert drawn_width(sent) == pytest.approx(points)
+    for sent, points in ((0, 1), (1e-300, 1), (1e300, 4), (math.inf, 4), (math.nan, 4)):
+        assert drawn_width(sent) == points
 
 
 def test_operands_in_frames_have_letters_where_their_order_matters() -> None:

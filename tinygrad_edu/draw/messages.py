@@ -45,7 +45,8 @@ def message(node: Node, position: int, incoming: Any) -> Message:
     if isinstance(op, Elementwise):
         rule = op.array_rules[position]
         local = rule(out, *arrays, **node.options) if callable(rule) else rule
-        product = chain(incoming, local)
+        # The number 0 selects nothing, as the sweep has it, even of an infinite gradient.
+        product = chain(incoming, local if callable(rule) or local else False)
     else:
         pullback = op.array_rules[0 if op.variadic else position]
         options = {**node.options, **({"position": position} if op.variadic else {})}
