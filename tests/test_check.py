@@ -18,8 +18,11 @@ from tinygrad_edu.check import Entry, Report, judged
 from tinygrad_edu.errors import ShapeError
 from tinygrad_edu.nn.losses import bce_with_logits, mse
 
-CORNER_AT_ZERO = {"relu", "leaky_relu", "sigmoid_linear"}
-ACTIVATIONS = sorted(te.ACTIVATIONS)
+CORNER_AT_ZERO = {"prelu", "relu6", "selu", "relu", "leaky_relu", "sigmoid_linear"}
+# What can be a hidden layer and has a derivative of its own.
+ACTIVATIONS = sorted(
+    name for name, op in te.ACTIVATIONS.items() if op.keeps_width and not op.surrogate
+)
 
 
 def xor_network(

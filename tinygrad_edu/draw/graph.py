@@ -15,36 +15,10 @@ from ..engine.value import Value
 from ..errors import OperandError, UnknownNameError
 from ..files import write_bytes, write_text
 from .dot import dot_source
-from .dot_labels import left_aligned, lines_label
-from .folding import Collapse, Key, Use, folding, key_of, uses_by
-from .labels import JAPANESE, Say, clipped, distinct_names, number, quantity
-from .looks import BACKWARD, EDGES, FAINT, GRAPH, KINDS, MEANINGS, NODES, kind_of
+from .folding import Collapse, folding
+from .labels import JAPANESE, Say, clipped
 from .render import cleaned, rendered
 from .style import translator
-
-# What the step-through page draws with as well.
-__all__ = [
-    "Graph",
-    "graph",
-    "BACKWARD",
-    "EDGES",
-    "FAINT",
-    "GRAPH",
-    "KINDS",
-    "MEANINGS",
-    "NODES",
-    "Key",
-    "Use",
-    "clipped",
-    "distinct_names",
-    "key_of",
-    "kind_of",
-    "left_aligned",
-    "lines_label",
-    "number",
-    "quantity",
-    "uses_by",
-]
 
 PAGE = """<!DOCTYPE html>
 <html lang="{lang}">

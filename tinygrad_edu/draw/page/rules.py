@@ -103,6 +103,8 @@ def local_derivative(node: Node, position: int) -> Template | None:
     rule = op.partials[position]
     if not callable(rule):
         return Template(readable(written_number(rule).text))
+    # Through the output, as textbooks have it, where the record says how.
+    rule = getattr(rule, "definition", None) or rule
     return traced(rule, {OUTPUT: node._data, **operands(node)}, node.options)
 
 
