@@ -5,6 +5,8 @@
 UV := $(shell command -v uv 2>/dev/null)
 BASE_PYTHON := $(or $(PYTHON),python3)
 RUN := .venv/bin/python -m
+# A file stays on one core: what the README shows builds on what it showed before.
+ON_ALL_CORES := -n auto --dist loadfile
 INSTALL := $(if $(UV),uv pip install --quiet --python .venv,$(RUN) pip install --quiet)
 
 .PHONY: help demo test thorough bench clean
@@ -19,10 +21,10 @@ test: .venv/.test  ## Lint, types and tests
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
-	HYPOTHESIS_PROFILE=ci $(RUN) pytest -m "not thorough"
+	HYPOTHESIS_PROFILE=ci $(RUN) pytest $(ON_ALL_CORES) -m "not thorough"
 
 thorough: .venv/.test  ## All tests with many more random cases, and the long proofs
-	HYPOTHESIS_PROFILE=thorough $(RUN) pytest
+	HYPOTHESIS_PROFILE=thorough $(RUN) pytest $(ON_ALL_CORES)
 
 # An OpenBLAS kernel forced by the environment would slow NumPy, and not its peers.
 bench: .venv/.bench  ## Speed beside NumPy by hand, micrograd, MyGrad, autograd and PyTorch
