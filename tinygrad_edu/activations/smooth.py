@@ -16,7 +16,7 @@ from ..engine.operation import REAL, ThroughOutput, define_elementwise
 from ..ops.elementary import aligned, arctan_slope, sech_squared, sech_squared_through
 from ..ops.selection import bounded
 from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
-from ..ops.tails import amended, greatest, least
+from ..ops.tails import amended, far_out, greatest
 from .record import Activation
 
 # exp(−x) overflows below −88 in float32.
@@ -28,16 +28,19 @@ def scaled(factor: Any, x: Any) -> Any:
     return x if factor.__class__ is float and factor == 1 else factor * x
 
 
-@blockwise
-def sigmoid_forward(x: Any, into: Any = None) -> Any:
+def far_sigmoid(x: Any) -> Any:
     """1 / (1 + exp(−x)), in the form whose exp does not overflow."""
-    # The other form holds for every x, but takes two more passes.
-    if least(x) >= LEAST:
-        power = np.exp(-x)
-        power += 1
-        return np.divide(1, power, out=into)
     tail = np.exp(-np.abs(x))
     return np.where(x > 0, 1, tail) / (1 + tail)
+
+
+@blockwise
+@far_out(far_sigmoid)
+def sigmoid_forward(x: Any, into: Any = None) -> Any:
+    """1 / (1 + exp(−x))."""
+    power = np.exp(-x)
+    power += 1
+    return np.divide(1, power, out=into)
 
 
 @blockwise
@@ -93,16 +96,20 @@ arctan = Activation.define(
 )
 
 
-@blockwise
-def softsign_forward(x: Any, into: Any = None) -> Any:
-    """x / (1 + |x|); at ±∞ its limits, not ∞/∞."""
-    size = np.abs(x)
-    size += 1
-    if greatest(size) < np.inf:
-        return np.divide(x, size, out=into)
+def far_softsign(x: Any) -> Any:
+    """x / (1 + |x|) with its limits at ±∞."""
     end = np.finfo(x.dtype).max
     x = np.minimum(np.maximum(x, -end), end)
     return x / (1 + np.abs(x))
+
+
+@blockwise
+@far_out(far_softsign)
+def softsign_forward(x: Any, into: Any = None) -> Any:
+    """x / (1 + |x|)."""
+    size = np.abs(x)
+    size += 1
+    return np.divide(x, size, out=into)
 
 
 softsign = Activation.define(
@@ -117,18 +124,23 @@ softsign = Activation.define(
 )
 
 
-def log1p_exp(x: Any, into: Any = None) -> Any:
-    """log(1 + exp(x)), whose exp does not overflow."""
-    if greatest(x) <= -LEAST:
-        return np.log1p(np.exp(x), out=into)
+def far_log1p_exp(x: Any) -> Any:
+    """log(1 + exp(x)), in the form whose exp does not overflow."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+@far_out(far_log1p_exp)
+def log1p_exp(x: Any, into: Any = None) -> Any:
+    """log(1 + exp(x))."""
+    power = np.exp(x, out=into)
+    return np.log1p(power, out=into)
 
 
 @blockwise
 def softplus_forward(x: Any, beta: Any = 1.0, into: Any = None) -> Any:
     """log(1 + exp(βx)) / β."""
     inner = scaled(beta, x)
-    return log1p_exp(x, into) if inner is x else log1p_exp(inner) / beta
+    return log1p_exp(x, into=into) if inner is x else log1p_exp(inner) / beta
 
 
 def softplus_beta_slope(out: Any, x: Any, beta: Any) -> Any:
@@ -241,32 +253,41 @@ def gated_tail(x: Any) -> Any:
     return times_exp(x, x)
 
 
+def far_silu(x: Any) -> Any:
+    """x σ(x), which is x exp(x) where exp(−x) overflows."""
+    out = x / (1 + np.exp(-np.maximum(x, LEAST)))
+    return amended(out, x < LEAST, gated_tail, x)
+
+
 @blockwise
+@far_out(far_silu)
 def silu_forward(x: Any, into: Any = None) -> Any:
     """x σ(x)."""
-    near = x if least(x) >= LEAST else np.maximum(x, LEAST)
-    power = np.exp(-near)
+    power = np.exp(-x)
     power += 1
-    out = np.divide(x, power, out=into)
-    return out if near is x else amended(out, x < LEAST, gated_tail, x)
+    return np.divide(x, power, out=into)
 
 
-@blockwise
-def silu_slope_forward(x: Any, into: Any = None) -> Any:
-    """σ(x) (1 + x σ(−x)) = (1 + (1 + x) exp(−x)) / (1 + exp(−x))²."""
-    if least(x) >= LEAST / 2 and greatest(x) < np.inf:  # (1 + exp(−x))² is finite in float32 too
-        power = np.exp(-x)
-        slope = 1 + x
-        slope *= power
-        slope += 1
-        power += 1
-        power *= power
-        return np.divide(slope, power, out=into)
-    # By exp(x/2) alone; outside of the bounds it is 0 or 1, rounded.
+def far_silu_slope(x: Any) -> Any:
+    """σ(x) (1 + x σ(−x)) by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
     x = np.minimum(np.maximum(x, -1500), 60)
     root = np.exp(x / 2)
     rest = 1 / (1 + root * root)
     return (1 + x * rest) * rest * root * root
+
+
+@blockwise
+@far_out(far_silu_slope)
+def silu_slope_forward(x: Any, into: Any = None) -> Any:
+    """σ(x) (1 + x σ(−x)) = (1 + (1 + x) exp(−x)) / (1 + exp(−x))²."""
+    power = np.exp(-x)
+    slope = np.add(1, x, out=into)
+    slope *= power
+    slope += 1
+    power += 1
+    power *= power
+    slope /= power
+    return slope
 
 
 def silu_bend(out: Any, x: Any) -> Any:
@@ -321,8 +342,6 @@ CUBIC = 0.044715 * LINEAR
 # The same constants in two parts: 24 bits, whose products with 24 bits are exact, and the rest.
 LINEAR_HEAD, LINEAR_REST = 1.5957691669464111, -4.534068042105272e-08
 CUBIC_HEAD, CUBIC_REST = 0.07135481387376785, 2.3988323959931355e-09
-# 2u is about LEAST here.
-GELU_LEAST = -9.9
 
 
 def head(x: Any) -> Any:
@@ -354,10 +373,13 @@ def gelu_exponent(x: Any) -> tuple[Any, Any]:
 
 
 def gelu_power(x: Any) -> Any:
-    """exp(−2u) in x's dtype for GELU_LEAST ≤ x ≤ 40, right in the last places."""
+    """exp(−2u) in float64, right in the last places."""
     exponent, rest = gelu_exponent(x)
-    power = np.exp(-exponent)
-    return power.astype(np.float32) if x.dtype == np.float32 else power - power * rest
+    power = np.negative(exponent)
+    power = np.exp(power)
+    if np.ndim(rest) or rest:
+        power -= power * rest
+    return power
 
 
 def gelu_tail(x: Any) -> Any:
@@ -368,21 +390,21 @@ def gelu_tail(x: Any) -> Any:
     return tail + tail * rest
 
 
-def gelu_bounded(x: Any) -> Any:
-    """x, but never outside of the bounds for `gelu_power`; above them σ(2u) is 1, rounded."""
-    if least(x) >= GELU_LEAST and greatest(x) <= 40:
-        return x
-    return np.minimum(np.maximum(x, GELU_LEAST), 40)
+def far_gelu(x: Any) -> Any:
+    """x σ(2u), which is x exp(2u) where exp(−2u) overflows, and x beyond 40, rounded."""
+    near = np.minimum(np.maximum(x, -9), 40)
+    out = (x / (1 + gelu_power(near))).astype(np.result_type(x, 0.0))
+    return amended(out, x < -9, gelu_tail, x)
 
 
 @blockwise
+@far_out(far_gelu)
 def gelu_tanh_forward(x: Any, into: Any = None) -> Any:
     """x σ(2u)."""
-    near = gelu_bounded(x)
-    power = gelu_power(near)
+    power = gelu_power(x)
     power += 1
-    out = np.divide(x, power, out=into)
-    return out if near is x else amended(out, x < GELU_LEAST, gelu_tail, x)
+    out = x / power
+    return out.astype(np.result_type(x, 0.0))
 
 
 def gelu_root_forward(x: Any) -> Any:
@@ -412,20 +434,21 @@ def far_gelu_slope(x: Any) -> Any:
 
 
 @blockwise
+@far_out(far_gelu_slope)
 def gelu_tanh_slope_forward(x: Any, into: Any = None) -> Any:
     """σ(2u) (1 + x 2u′ σ(−2u)), with σ(−2u) = exp(−2u) σ(2u)."""
-    near = gelu_bounded(x)
-    power = gelu_power(near)
-    gate = 1 / (1 + power)
+    power = gelu_power(x)
+    gate = power + 1
+    gate = 1 / gate
     power *= gate
-    slope = near * near
+    slope = np.square(x, dtype=np.float64)
     slope *= 3 * CUBIC
     slope += LINEAR
-    slope *= near
+    slope *= x
     slope *= power
     slope += 1
     slope *= gate
-    return slope if near is x else amended(slope, x < GELU_LEAST, far_gelu_slope, x)
+    return slope.astype(np.result_type(x, 0.0))
 
 
 # It keeps exp(2|u|) finite, and changes no digit.
@@ -507,41 +530,50 @@ leaky_gelu = Activation.define(
 )
 
 
+def far_mish(x: Any) -> Any:
+    """x tanh(softplus(x)), which is x exp(x) where exp(−x) overflows."""
+    power = np.exp(-np.maximum(x, LEAST))
+    out = x / (power + (1 + power) / (1 + 2 * power))
+    return amended(out, x < LEAST, gated_tail, x)
+
+
 @blockwise
+@far_out(far_mish)
 def mish_forward(x: Any, into: Any = None) -> Any:
-    """x tanh(softplus(x)), which is x w / (w + 2) for w = n(n + 2) and n = exp(x)."""
-    near = x if least(x) >= LEAST else np.maximum(x, LEAST)
-    power = np.exp(np.minimum(near, 20))  # from there on w / (w + 2) is 1, rounded
-    w = power + 2
-    w *= power
-    out = np.divide(w, w + 2, out=into)
-    out *= near
-    return out if near is x else amended(out, x < LEAST, gated_tail, x)
+    """x tanh(softplus(x)), which is x / (v + (1 + v) / (1 + 2v)) for v = exp(−x)."""
+    power = np.exp(-x)
+    quotient = power + 1
+    quotient /= 2 * power + 1
+    quotient += power
+    return np.divide(x, quotient, out=into)
 
 
-@blockwise
-def mish_slope_forward(x: Any, into: Any = None) -> Any:
-    """gate + x gate′ = r n (1 + n/2 + x r (n + 1)), where n = exp(x) and r = 1 − gate."""
-    if least(x) >= LEAST:
-        x = np.minimum(x, 20 if x.dtype == np.float32 else 40)  # there it is 1, rounded
-        power = np.exp(x)
-        rest = power + 2
-        rest *= power
-        rest += 2
-        rest = 2 / rest
-        slope = power + 1
-        slope *= x
-        slope *= rest
-        slope += 0.5 * power
-        slope += 1
-        slope *= rest
-        return np.multiply(slope, power, out=into)
-    # By exp(x/2) alone; outside of the bounds it is 0 or 1, rounded.
+def far_mish_slope(x: Any) -> Any:
+    """gate + x gate′ by exp(x/2) alone; outside of the bounds it is 0 or 1, rounded."""
     x = np.minimum(np.maximum(x, -1500), 40)
     root = np.exp(x / 2)
-    n = root * root
-    rest = 2 / (n * (n + 2) + 2)
-    return ((n + 2) / 2 + x * ((n + 1) * rest)) * rest * root * root
+    w = root * root
+    rest = 2 / (w * (w + 2) + 2)
+    return ((w + 2) / 2 + x * ((w + 1) * rest)) * rest * root * root
+
+
+@blockwise
+@far_out(far_mish_slope)
+def mish_slope_forward(x: Any, into: Any = None) -> Any:
+    """gate + x gate′ = ((1 + 2v) d + 4 x v² (1 + v)) / d² for v = exp(−x) and d = 1 + 2v + 2v²."""
+    power = np.exp(-x)
+    slope = 1 + power
+    power *= 2
+    square = power * power  # 4v²
+    slope *= square
+    slope *= x
+    power += 1
+    square *= 0.5
+    square += power
+    power *= square
+    slope += power
+    square *= square
+    return np.divide(slope, square, out=into)
 
 
 def mish_bend(out: Any, x: Any) -> Any:

@@ -71,8 +71,8 @@ def blockwise(kernel: Kernel) -> Kernel:
     """A forward from `kernel`, which works entry by entry: large arrays go through it in blocks.
 
     The kernel's last parameter, `into`, if it has one, is an array in which it may leave its
-    result, as ufuncs do with `out`, or None. What is broadcast goes through the kernel in one piece, as small arrays
-    and numbers do.
+    result, as ufuncs do with `out`, or None. What is broadcast goes through the kernel in one
+    piece, as small arrays and numbers do.
     """
 
     def forward(x: Any, *others: Any, **named: Any) -> Any:
@@ -129,11 +129,8 @@ def select(condition: Any, x: Any, y: Any, into: Any = None) -> Any:
     """
     if condition.__class__ is not ndarray or condition.size < MANY or condition.dtype != bool:
         return np.where(condition, x, y)
-    if isinstance(x, Node) or isinstance(y, Node) or np.result_type(x, y) not in BITS:
+    if not cuttable(condition, (x, y)) or (dtype := np.result_type(x, y)) not in BITS:
         return np.where(condition, x, y)
-    if not {np.shape(x), np.shape(y)} <= {(), condition.shape}:
-        return np.where(condition, x, y)
-    dtype = np.result_type(x, y)
     ones, zeros = (np.asarray(each, dtype).view(BITS[dtype]) for each in (x, y))
     bits = all_bits(condition, dtype)
     out = np.empty(bits.shape, dtype) if into is None else into

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.blocks import blockwise
 from ..engine.operation import POSITIVE, define_elementwise
 from .selection import bounded
-from .tails import amended, greatest, least
+from .tails import amended, far_out, greatest, least
 
 exp = define_elementwise(
     "exp",
@@ -80,15 +80,19 @@ def largest(x: Any) -> float:
     return float(np.finfo(x.dtype).max)
 
 
+def far_arctan_slope(x: Any) -> Any:
+    """1 / (1 + x²) where x² overflows: the largest entries have 1/x²."""
+    far = np.abs(x) > 1e9
+    return amended(1 / (1 + np.square(np.where(far, 1, x))), far, lambda x: np.square(1 / x), x)
+
+
 @blockwise
+@far_out(far_arctan_slope)
 def arctan_slope_forward(x: Any, into: Any = None) -> Any:
-    """1 / (1 + x²), where x² overflows too."""
-    with np.errstate(over="ignore"):
-        square = np.square(x)
-    if greatest(square) < np.inf:
-        square += 1
-        return np.divide(1, square, out=into)
-    return amended(1 / (1 + square), np.isinf(square), lambda x: np.square(1 / x), x)
+    """1 / (1 + x²)."""
+    slope = np.square(x)
+    slope += 1
+    return np.divide(1, slope, out=into)
 
 
 arctan_slope = define_elementwise(
