@@ -30,36 +30,36 @@ class ByHand:
     backward: Callable[[Array, Array, Array], Array]
 
 
-def logistic(x: Array) -> Array:
+def logistic(x: Array) -> Any:
     return 1 / (1 + np.exp(-x))
 
 
-def gelu_gate(x: Array) -> Array:
+def gelu_gate(x: Array) -> Any:
     return np.tanh(GELU_LINEAR * (x + GELU_CUBIC * (x * x * x)))
 
 
-def gelu_gradient(g: Array, x: Array, y: Array) -> Array:
+def gelu_gradient(g: Array, x: Array, y: Array) -> Any:
     t = gelu_gate(x)
     steepness = GELU_LINEAR * (1 + 3 * GELU_CUBIC * (x * x))
     return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * steepness)
 
 
-def swish_gradient(g: Array, x: Array, y: Array) -> Array:
+def swish_gradient(g: Array, x: Array, y: Array) -> Any:
     s = logistic(x)
     return g * (s + y * (1 - s))
 
 
-def mish_gradient(g: Array, x: Array, y: Array) -> Array:
+def mish_gradient(g: Array, x: Array, y: Array) -> Any:
     t = np.tanh(np.log1p(np.exp(x)))
     return g * (t + x * (1 - t * t) * logistic(x))
 
 
-def softsign_gradient(g: Array, x: Array, y: Array) -> Array:
+def softsign_gradient(g: Array, x: Array, y: Array) -> Any:
     d = 1 + np.abs(x)
     return g / (d * d)
 
 
-def tanh_shrink_gradient(g: Array, x: Array, y: Array) -> Array:
+def tanh_shrink_gradient(g: Array, x: Array, y: Array) -> Any:
     t = x - y
     return g * (t * t)
 
@@ -72,20 +72,20 @@ def clipped(low: float, high: float) -> ByHand:
     return ByHand(lambda x: np.clip(x, low, high), lambda g, x, y: g * ((x > low) & (x < high)))
 
 
-def shifted(x: Array) -> Array:
+def shifted(x: Array) -> Any:
     return x - x.max(axis=-1, keepdims=True)
 
 
-def softmax(x: Array) -> Array:
+def softmax(x: Array) -> Any:
     e = np.exp(shifted(x))
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def softmax_gradient(g: Array, x: Array, y: Array) -> Array:
+def softmax_gradient(g: Array, x: Array, y: Array) -> Any:
     return y * (g - (g * y).sum(axis=-1, keepdims=True))
 
 
-def log_softmax(x: Array) -> Array:
+def log_softmax(x: Array) -> Any:
     z = shifted(x)
     return z - np.log(np.exp(z).sum(axis=-1, keepdims=True))
 
@@ -95,22 +95,22 @@ def halves(x: Array) -> tuple[Array, Array]:
     return x[..., :middle], x[..., middle:]
 
 
-def glu(x: Array) -> Array:
+def glu(x: Array) -> Any:
     a, b = halves(x)
     return a * logistic(b)
 
 
-def glu_gradient(g: Array, x: Array, y: Array) -> Array:
+def glu_gradient(g: Array, x: Array, y: Array) -> Any:
     s = logistic(halves(x)[1])
     return np.concatenate([g * s, g * y * (1 - s)], axis=-1)
 
 
-def swiglu(x: Array) -> Array:
+def swiglu(x: Array) -> Any:
     a, b = halves(x)
     return a * logistic(a) * b
 
 
-def swiglu_gradient(g: Array, x: Array, y: Array) -> Array:
+def swiglu_gradient(g: Array, x: Array, y: Array) -> Any:
     a, b = halves(x)
     s = logistic(a)
     gate = a * s
