@@ -39,7 +39,12 @@ def test_an_array_result_is_summed_and_says_so(
 
 def test_a_constant_has_no_gradient(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("x = 2", "--no-plots") == 0
-    assert "has no gradient" in capsys.readouterr().out
+    assert "there is no gradient" in capsys.readouterr().out
+
+
+def test_what_is_not_finite_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("x = -1; log(x)", "--no-plots") == 0
+    assert "not defined here" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text", ["x = 2; y = foo(x)", "y = x +", "", "x.y", "'a'"])

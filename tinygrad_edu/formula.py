@@ -89,6 +89,9 @@ class Reader:
             (target,) = node.targets
             if not isinstance(target, ast.Name):
                 raise self.wrong(target, "a name must stand on the left of =")
+            if target.id in self.values:
+                # Two meanings of one name could not be told apart in the formulas.
+                raise self.wrong(target, f"{target.id} is set already; choose another name")
             self.values[target.id] = self.named(target.id, self.value(node.value))
         elif isinstance(node, ast.Expr):
             if not last:
@@ -115,6 +118,8 @@ class Reader:
             raise
         except RecursionError:
             raise FormulaError("the formula is nested too deeply") from None
+        except OverflowError:
+            raise self.wrong(node, "the number is too large") from None
         except (ValueError, TypeError, ArithmeticError, IndexError, AttributeError) as error:
             raise self.wrong(node, str(error)) from None
 
@@ -131,6 +136,8 @@ class Reader:
                 return self.array(node, [self.value(part) for part in parts])
             case ast.UnaryOp(op=sign, operand=inner) if type(sign) in OPERATORS:
                 return OPERATORS[type(sign)](self.value(inner))
+            case ast.BinOp(op=ast.BitXor()):
+                raise self.wrong(node, "write ** for powers, as in x**2")
             case ast.BinOp(left=left, op=sign, right=right) if type(sign) in OPERATORS:
                 return OPERATORS[type(sign)](self.value(left), self.value(right))
             case ast.Compare(left=left, ops=[sign], comparators=[right]) if type(sign) in OPERATORS:

@@ -19,7 +19,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "formula": "Formula",
         "slope": "∂{result}/∂{leaf}",
         "summed": "The result has several entries: gradients are those of their sum.",
-        "constant": "The result depends on no name, so it has no gradient.",
+        "constant": "Nothing is computed from a name here, so there is no gradient.",
+        "not_finite": "The result is infinite or not a number: something is not defined here.",
         "wrote": "Wrote",
         "play": "step through it in a browser",
     },
@@ -27,7 +28,8 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "formula": "式",
         "slope": "∂{result}/∂{leaf}",
         "summed": "結果が複数の要素をもつので、勾配はその合計に対するもの。",
-        "constant": "結果はどの変数にもよらないので、勾配はない。",
+        "constant": "変数から計算された値ではないので、勾配はない。",
+        "not_finite": "無限大または非数が現れた。この入力では定義されない関数がある。",
         "wrote": "保存しました",
         "play": "ブラウザで 1 ステップずつ見る",
     },
@@ -70,6 +72,8 @@ def run(settings: Settings, terminal: Terminal) -> None:
     from . import draw
 
     terminal.say(draw.tree(result))
+    if not np.all(np.isfinite(result.data)):
+        terminal.say(text["not_finite"])
     terminal.say()
     terminal.say(f"{text['formula']}: {name} = {draw.expression(result)}")
     if result.requires_grad and result.op is not None:
