@@ -8,9 +8,9 @@ import numpy as np
 
 from ..engine.blocks import rowwise, select
 from ..engine.operation import Structural, define_structural
-from ..ops.tails import greatest, least
+from ..ops.tails import far_out, least
 from .record import AxisActivation
-from .smooth import sigmoid, sigmoid_forward, silu, silu_forward, silu_slope
+from .smooth import LEAST, sigmoid, sigmoid_forward, silu, silu_forward, silu_slope
 
 Cases = tuple[tuple[tuple[tuple[int, ...], ...], dict[str, Any]], ...]
 
@@ -28,21 +28,10 @@ HALVES: Cases = (
 )
 
 
-# exp of such numbers, and sums and quotients of such exps, are far from the ends of float32.
-MODERATE = 40
-
-
-def moderate(x: Any, name: str) -> bool:
-    """Whether exp takes every entry that is not masked as it is.
-
-    Raises `ValueError` for a single number.
-    """
+def refuse_a_number(x: Any, name: str) -> None:
+    """Raise `ValueError` for a single number."""
     if not np.ndim(x):
         raise ValueError(f"{name} is taken over an axis; a single number has none")
-    low = least(x)
-    if low == -np.inf:
-        low = least(np.where(x == low, 0, x))
-    return bool(low >= -MODERATE and greatest(x) <= MODERATE)
 
 
 def less_greatest(x: Any, axis: int) -> tuple[Any, Any]:
@@ -57,17 +46,25 @@ def less_greatest(x: Any, axis: int) -> tuple[Any, Any]:
         return shifted, (x - (shifted - back)) - (top + back)
 
 
+@np.errstate(invalid="ignore")  # a row that is all masked is NaN
+def far_softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / Σ exp(x), with the greatest x taken off each: no exp overflows."""
+    shifted, lost = less_greatest(x, axis)
+    power = np.exp(shifted)
+    if np.ndim(lost):
+        power = np.where(power > 0, power + power * lost, power)
+    return power / np.add.reduce(power, axis=axis, keepdims=True)
+
+
 @rowwise
-@np.errstate(invalid="ignore")  # a row that is all masked is 0/0
+@far_out(far_softmax)
 def softmax_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
-    """exp(x) / Σ exp(x), with the greatest x taken off each where an exp might overflow."""
-    if moderate(x, "softmax"):
-        power = np.exp(x)
-    else:
-        shifted, lost = less_greatest(x, axis)
-        power = np.exp(shifted)
-        if np.ndim(lost):
-            power = np.where(power > 0, power + power * lost, power)
+    """exp(x) / Σ exp(x)."""
+    refuse_a_number(x, "softmax")
+    low = least(x)
+    if low < LEAST and least(np.where(x == -np.inf, 0, x)) < LEAST:  # a share would lose digits
+        return far_softmax(x, axis)
+    power = np.exp(x)
     return np.divide(power, np.add.reduce(power, axis=axis, keepdims=True), out=into)
 
 
@@ -76,7 +73,9 @@ def softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None)
     """out (g − Σ g out): each entry's gradient, less their average."""
     centred = g - np.sum(g * out, axis=axis, keepdims=True)
     # Where one entry of `out` is all but 1, rounding leaves no digit of its `centred`: again.
-    return out * (centred - np.sum(centred * out, axis=axis, keepdims=True))
+    centred -= np.sum(centred * out, axis=axis, keepdims=True)
+    centred *= out
+    return centred
 
 
 softmax = AxisActivation.define(
@@ -87,39 +86,60 @@ softmax = AxisActivation.define(
     cases=AXES,
     definition=lambda x, axis=-1: np.exp(x) / np.sum(np.exp(x), axis=axis, keepdims=True),
 )
+
+
+@rowwise
+def softmin_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
+    """exp(−x) / Σ exp(−x)."""
+    return softmax_forward(-x, axis=axis)
+
+
+@rowwise
+def softmin_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = None) -> Any:
+    """That of softmax(−x)."""
+    return -softmax_pullback(g, out, x, axis=axis)
+
+
 softmin = AxisActivation.define(
     "softmin",
-    lambda x, axis=-1: softmax_forward(-x, axis=axis),
-    lambda g, out, x, axis=-1: -softmax_pullback(g, out, x, axis=axis),
+    softmin_forward,
+    softmin_pullback,
     formula=r"\operatorname{{softmin}}\left({0}\right)",
     cases=AXES,
     definition=lambda x, axis=-1: softmax(-x, axis=axis),
 )
 
 
-@rowwise
 @np.errstate(invalid="ignore")
+def far_log_softmax(x: Any, axis: int = -1) -> Any:
+    """x − log Σ exp(x), with the greatest x taken off each: no exp overflows."""
+    first = np.expand_dims(np.argmax(x, axis=axis), axis)
+    shifted, lost = less_greatest(x, axis)
+    power = np.exp(shifted)
+    if np.ndim(lost):
+        power = np.where(power > 0, power + power * lost, power)
+    # The greatest entry adds exactly 1 to the sum: log1p of the others keeps their digits.
+    np.put_along_axis(power, first, 0, axis)
+    others = np.log1p(np.add.reduce(power, axis=axis, keepdims=True))
+    return np.where(np.isinf(shifted), shifted, shifted - (others - lost))
+
+
+@rowwise
+@far_out(far_log_softmax)
 def log_softmax_forward(x: Any, axis: int = -1, into: Any = None) -> Any:
-    """x − log Σ exp(x), to the last places where it is all but 0 too."""
-    within = moderate(x, "log_softmax")
+    """x − max x − log(1 + Σ of the others' exp(x) / exp(max x)), to the last places everywhere."""
+    refuse_a_number(x, "log_softmax")
     if not x.size:
         return np.zeros(x.shape, x.dtype)
     first = np.expand_dims(np.argmax(x, axis=axis), axis)
-    if within:
-        shifted, lost = x - np.take_along_axis(x, first, axis), 0.0
-        power = np.exp(x)
-    else:
-        shifted, lost = less_greatest(x, axis)
-        power = np.exp(shifted)
-        if np.ndim(lost):
-            power = np.where(power > 0, power + power * lost, power)
-    # Beside the greatest entry's part, 1, log1p of the others' keeps their digits.
+    power = np.exp(x)
     top = np.take_along_axis(power, first, axis)
     np.put_along_axis(power, first, 0, axis)
-    others = np.add.reduce(power, axis=axis, keepdims=True) / top
-    if not np.ndim(lost):
-        return shifted - np.log1p(others)
-    return np.where(np.isinf(shifted), shifted, shifted - (np.log1p(others) - lost))
+    others = np.add.reduce(power, axis=axis, keepdims=True)
+    if not least(others) > 1e-30:  # denormal entries might matter
+        return far_log_softmax(x, axis)
+    out = np.subtract(x, np.take_along_axis(x, first, axis), out=power)
+    return np.subtract(out, np.log1p(others / top), out=into)
 
 
 @rowwise
@@ -127,7 +147,9 @@ def log_softmax_pullback(g: Any, out: Any, x: Any, axis: int = -1, into: Any = N
     """g (1 − p) − p Σ of the other g; what is masked with −∞ passes nothing back."""
     others = np.sum(g, axis=axis, keepdims=True) - g
     # p not as exp(out): the digits that rounding took off `out` would be missing from it.
-    return select(out > -np.inf, -g * np.expm1(out) - softmax(x, axis=axis) * others, 0.0)
+    others *= softmax(x, axis=axis)
+    others += g * np.expm1(out)
+    return select(out > -np.inf, -others, 0.0)
 
 
 log_softmax = AxisActivation.define(

@@ -16,7 +16,7 @@ from ..engine.operation import REAL, ThroughOutput, define_elementwise
 from ..ops.elementary import aligned, arctan_slope, sech_squared, sech_squared_through
 from ..ops.selection import bounded
 from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
-from ..ops.tails import amended, far_out, greatest
+from ..ops.tails import MANY, amended, far_out, greatest
 from .record import Activation
 
 # exp(−x) overflows below −88 in float32.
@@ -43,11 +43,20 @@ def sigmoid_forward(x: Any, into: Any = None) -> Any:
     return np.divide(1, power, out=into)
 
 
+def far_sigmoid_slope(x: Any) -> Any:
+    """σ(x) (1 − σ(x)), in the form whose exp does not overflow."""
+    tail = np.exp(-np.abs(x))
+    return tail / np.square(1 + tail)
+
+
 @blockwise
+@far_out(far_sigmoid_slope)
 def sigmoid_slope_forward(x: Any, into: Any = None) -> Any:
     """σ(x) (1 − σ(x)) by exp alone, whose digits do not cancel."""
-    tail = np.exp(-np.abs(x))
-    return np.divide(tail, np.square(1 + tail), out=into)
+    power = np.exp(-x)
+    total = 1 + power
+    total *= total
+    return np.divide(power, total, out=into)
 
 
 sigmoid_slope = define_elementwise(
@@ -65,8 +74,9 @@ def sigmoid_slope_through(s: Any, x: Any, into: Any = None) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
-    slope = np.multiply(s, 1 - s, out=into)
-    return slope if greatest(s) < 0.999 else amended(slope, ~(s < 0.999), sigmoid_slope_forward, x)
+    if s.size < MANY and greatest(s) < 0.999:
+        return np.multiply(s, 1 - s, out=into)
+    return sigmoid_slope_forward(x)
 
 
 sigmoid: Activation = Activation.define(
@@ -372,14 +382,25 @@ def gelu_exponent(x: Any) -> tuple[Any, Any]:
     return exponent, rest - (exponent - product)
 
 
-def gelu_power(x: Any) -> Any:
-    """exp(−2u) in float64, right in the last places."""
+def gelu_power(x: Any, single: bool) -> Any:
+    """exp(−2u) for float64 numbers, right in the last places, be they `single`'s."""
+    if single:
+        power = x * x
+        power *= -CUBIC
+        power -= LINEAR
+        power *= x
+        return np.exp(power)
     exponent, rest = gelu_exponent(x)
-    power = np.negative(exponent)
-    power = np.exp(power)
-    if np.ndim(rest) or rest:
-        power -= power * rest
-    return power
+    power = np.exp(-exponent)
+    return power - power * rest
+
+
+def rounded(out: Any, like: Any, into: Any) -> Any:
+    """`out` in the dtype of `like`, of integers float64; in `into` if that is an array."""
+    if into is None:
+        return out.astype(np.result_type(like, 0.0), copy=False)
+    into[...] = out
+    return into
 
 
 def gelu_tail(x: Any) -> Any:
@@ -392,19 +413,20 @@ def gelu_tail(x: Any) -> Any:
 
 def far_gelu(x: Any) -> Any:
     """x σ(2u), which is x exp(2u) where exp(−2u) overflows, and x beyond 40, rounded."""
-    near = np.minimum(np.maximum(x, -9), 40)
-    out = (x / (1 + gelu_power(near))).astype(np.result_type(x, 0.0))
+    near = np.minimum(np.maximum(x, -9), 40).astype(np.float64)
+    out = rounded(x / (1 + gelu_power(near, single=False)), x, None)
     return amended(out, x < -9, gelu_tail, x)
 
 
 @blockwise
 @far_out(far_gelu)
 def gelu_tanh_forward(x: Any, into: Any = None) -> Any:
-    """x σ(2u)."""
-    power = gelu_power(x)
+    """x σ(2u), in float64 on the way."""
+    out = x.astype(np.float64)
+    power = gelu_power(out, x.dtype == np.float32)
     power += 1
-    out = x / power
-    return out.astype(np.result_type(x, 0.0))
+    out /= power
+    return rounded(out, x, into)
 
 
 def gelu_root_forward(x: Any) -> Any:
@@ -436,19 +458,20 @@ def far_gelu_slope(x: Any) -> Any:
 @blockwise
 @far_out(far_gelu_slope)
 def gelu_tanh_slope_forward(x: Any, into: Any = None) -> Any:
-    """σ(2u) (1 + x 2u′ σ(−2u)), with σ(−2u) = exp(−2u) σ(2u)."""
-    power = gelu_power(x)
-    gate = power + 1
-    gate = 1 / gate
-    power *= gate
-    slope = np.square(x, dtype=np.float64)
+    """σ(2u) (1 + x 2u′ σ(−2u)) with σ(−2u) = exp(−2u) σ(2u), in float64 on the way."""
+    single = x.dtype == np.float32
+    x = x.astype(np.float64)
+    power = gelu_power(x, single)
+    gate = 1 / (1 + power)
+    slope = x * x
     slope *= 3 * CUBIC
     slope += LINEAR
     slope *= x
+    power *= gate
     slope *= power
     slope += 1
     slope *= gate
-    return slope.astype(np.result_type(x, 0.0))
+    return slope.astype(np.float32) if single else slope
 
 
 # It keeps exp(2|u|) finite, and changes no digit.

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .node import Node
+from .node import NUMBERS, Node
 
 ndarray = np.ndarray
 Kernel = Callable[..., Any]
@@ -34,22 +34,26 @@ def blocks(rows: bool, *arguments: Any) -> Iterator[tuple[slice, list[Any]]]:
     The arrays among the arguments are cut where they are flat, or between their `rows`: all but
     the last axis as one. Numbers are in every block.
     """
-    cut = [
-        a.reshape((-1, a.shape[-1]) if rows else -1) if a.__class__ is ndarray and a.ndim else a
+    cut: list[Any] = [
+        a.reshape((-1, a.shape[-1]) if rows else -1) if a.__class__ is ndarray and a.ndim else None
         for a in arguments
     ]
-    arrays = [a for a in cut if a.__class__ is ndarray and a.ndim]
-    step = max(BLOCK // max(a[:1].nbytes for a in arrays), 1)
-    for start in range(0, len(arrays[0]), step):
+    step = max(BLOCK // max(a[:1].nbytes for a in cut if a is not None), 1)
+    each = list(zip(cut, arguments, strict=True))
+    for start in range(0, len(cut[0]), step):
         here = slice(start, start + step)
-        yield here, [a[here] if a.__class__ is ndarray and a.ndim else a for a in cut]
+        yield here, [whole if array is None else array[here] for array, whole in each]
 
 
 def cuttable(x: Any, others: Sequence[Any]) -> bool:
     """Whether the others can be cut where `x` is: arrays of its shape, and numbers."""
-    return not any(isinstance(each, Node) for each in others) and all(
-        np.shape(each) in ((), x.shape) for each in others
-    )
+    for each in others:
+        if each.__class__ is ndarray:
+            if each.ndim and each.shape != x.shape:
+                return False
+        elif each.__class__ not in NUMBERS and (isinstance(each, Node) or np.ndim(each)):
+            return False
+    return True
 
 
 def in_blocks(kernel: Kernel, rows: bool, x: Any, *others: Any) -> Any:

@@ -12,7 +12,8 @@ from .blocks import blocks, cuttable, select
 
 ndarray = np.ndarray
 vdot = np.vdot
-float64 = np.dtype(np.float64)
+FLOAT64 = np.dtype(np.float64)
+BOOL = np.dtype(np.bool_)
 
 
 def chain(g: Any, slope: Any) -> Any:
@@ -52,14 +53,14 @@ def chain_in_blocks(
             out = np.empty(g.shape, np.result_type(incoming, slope))
             flat = out.reshape(-1)
         target = flat[here]
-        if slope.__class__ is ndarray and slope.dtype == bool:
+        if slope.__class__ is ndarray and slope.dtype is BOOL:
             product = select(slope, incoming, 0, into=target)
             if product is not target:
                 target[...] = product
             continue
         np.multiply(incoming, slope, out=target)
         # For a vdot of so many float64 numbers BLAS would wake its threads, which can take long.
-        total = np.add.reduce(target) if out.dtype is float64 else vdot(target, target)
+        total = np.add.reduce(target) if out.dtype is FLOAT64 else vdot(target, target)
         if not isfinite(total):
             target[...] = repaired(target, incoming, slope)
     return out

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.blocks import blockwise
 from ..engine.operation import POSITIVE, define_elementwise
 from .selection import bounded
-from .tails import amended, far_out, greatest, least
+from .tails import MANY, amended, far_out, greatest, least
 
 exp = define_elementwise(
     "exp",
@@ -158,6 +158,6 @@ def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
     if getattr(y, "shape", None) != getattr(x, "shape", ()):
         y = aligned(y, x)
-    if greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
+    if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
         return np.subtract(1, y * y, out=into)
     return sech_squared_forward(x)

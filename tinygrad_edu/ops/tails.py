@@ -14,6 +14,9 @@ from typing import Any
 
 import numpy as np
 
+# Of so many entries of a layer's values a few are in a tail: no use looking for the case of none.
+MANY = 10_000
+
 
 def far_out(careful: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Decorates a kernel that is right unless a step overflows or has no value: then `careful`."""
@@ -26,7 +29,8 @@ def far_out(careful: Callable[..., Any]) -> Callable[[Callable[..., Any]], Calla
             try:
                 return strict(*arguments, **named)
             except FloatingPointError:
-                return careful(*arguments)
+                named.pop("into", None)
+                return careful(*arguments, **named)
 
         return forward
 
