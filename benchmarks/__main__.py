@@ -18,6 +18,8 @@ from benchmarks.works import WORKS
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
+# It has a table of its own.
+ACTIVATIONS = "activations"
 TIMES_FASTER = "times faster than micrograd"
 NOT_MEASURED = "–"
 
@@ -41,6 +43,16 @@ def run_process(name: str, threads: int, with_peers: bool) -> Result:
         check=True,
     )
     return Result(**json.loads(process.stdout))
+
+
+def run_activations(repeats: int, with_peers: bool) -> int:
+    """Print the table of the activations, measured on one thread; returns 1 where one fails."""
+    command = [sys.executable, "-m", "benchmarks.activation_speed", "--repeats", str(repeats)]
+    if not with_peers:
+        command.append("--no-peers")
+    print("\nOur time ÷ that of others, 10⁶ float32 numbers, one thread:", flush=True)
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
+    return subprocess.run(command, env=environment, check=False).returncode
 
 
 def cell(values: Sequence[float], higher_is_better: bool = False) -> str:
@@ -83,15 +95,16 @@ def remarks(name: str, results: Sequence[Result]) -> list[str]:
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = list(BARS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", default=",".join(names), metavar="xor,deep,…")
+    works = [*names, ACTIVATIONS]
+    parser.add_argument("--only", default=",".join(works), metavar="xor,deep,…")
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each work")
     parser.add_argument("--threads", type=int, default=available_cores())
     parser.add_argument("--no-peers", action="store_true", help="measure tinygrad_edu alone")
     parser.add_argument("--in-process", choices=names, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     options.only = options.only.split(",")
-    if unknown := set(options.only) - set(names):
-        parser.error(f"no work named {', '.join(sorted(unknown))}; choose from {', '.join(names)}")
+    if unknown := set(options.only) - set(works):
+        parser.error(f"no work named {', '.join(sorted(unknown))}; choose from {', '.join(works)}")
     if options.repeats < 1 or options.threads < 1:
         parser.error("--repeats and --threads must be at least 1")
     return options
@@ -109,6 +122,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes: list[str] = []
     failures: dict[str, None] = {}
     for name in options.only:
+        if name == ACTIVATIONS:
+            continue
         results: list[Result] = []
         for i in range(options.repeats):
             results.append(run_process(name, options.threads, with_peers))
@@ -121,13 +136,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for result in results
             for label, failure in result.failures.items()
         }
-    print(format_table(table))
-    print("\nBest of the processes (each one: median over interleaved blocks).")
-    print(f"NumPy {np.__version__}; {peers.blas()}; threads {options.threads}")
-    if with_peers:
-        print("; ".join(peers.versions()))
-    print("\n".join([*notes, *failures]))
-    return 1 if failures else 0
+    if table[1:]:
+        print(format_table(table))
+        print("\nBest of the processes (each one: median over interleaved blocks).")
+        print(f"NumPy {np.__version__}; {peers.blas()}; threads {options.threads}")
+        if with_peers:
+            print("; ".join(peers.versions()))
+        print("\n".join([*notes, *failures]))
+    failed = bool(failures)
+    if ACTIVATIONS in options.only:
+        failed |= bool(run_activations(options.repeats, with_peers))
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
