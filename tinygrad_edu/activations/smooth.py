@@ -13,7 +13,7 @@ import numpy as np
 
 from ..engine.blocks import blockwise
 from ..engine.operation import REAL, ThroughOutput, define_elementwise
-from ..ops.elementary import arctan_slope, sech_squared, sech_squared_through
+from ..ops.elementary import aligned, arctan_slope, sech_squared, sech_squared_through
 from ..ops.selection import bounded
 from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
 from ..ops.tails import MANY, amended, far_out, greatest
@@ -69,9 +69,14 @@ sigmoid_slope = define_elementwise(
 )
 
 
-def sigmoid_slope_through(s: Any, x: Any) -> Any:
+@blockwise
+def sigmoid_slope_through(s: Any, x: Any, into: Any = None) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
-    return s * (1 - s) if s.size < MANY and greatest(s) < 0.999 else sigmoid_slope_forward(x)
+    if getattr(s, "shape", None) != getattr(x, "shape", ()):
+        s = aligned(s, x)
+    if s.size < MANY and greatest(s) < 0.999:
+        return np.multiply(s, 1 - s, out=into)
+    return sigmoid_slope_forward(x)
 
 
 sigmoid: Activation = Activation.define(

@@ -9,7 +9,7 @@ import numpy as np
 from ..engine.blocks import blockwise
 from ..engine.operation import POSITIVE, define_elementwise
 from .selection import bounded
-from .tails import MANY, amended, far_out, least
+from .tails import MANY, amended, far_out, greatest, least
 
 exp = define_elementwise(
     "exp",
@@ -124,6 +124,11 @@ cosh = define_elementwise(
 )
 
 
+def aligned(y: Any, x: Any) -> Any:
+    """`y` as broadcasting with `x` shapes it; a NumPy number where both are Python's."""
+    return y + np.zeros(np.shape(x), np.result_type(y, x))
+
+
 @blockwise
 def sech_squared_forward(x: Any, into: Any = None) -> Any:
     """(2 / (exp(x) + exp(−x)))²."""
@@ -144,11 +149,15 @@ sech_squared = define_elementwise(
     definition=lambda x: 1 - np.tanh(x) ** 2,
 )
 
+# Where 1 − y² has lost ten bits and more.
+NEAR_ONE = 0.9995
 
-def sech_squared_through(y: Any, x: Any) -> Any:
+
+@blockwise
+def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
-    if y.size < MANY:
-        slope = 1 - y * y
-        if least(slope) >= 1e-3:
-            return slope
+    if getattr(y, "shape", None) != getattr(x, "shape", ()):
+        y = aligned(y, x)
+    if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
+        return np.subtract(1, y * y, out=into)
     return sech_squared_forward(x)
