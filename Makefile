@@ -27,7 +27,7 @@ thorough: .venv/.test  ## All tests with many more random cases, and the long pr
 	HYPOTHESIS_PROFILE=thorough $(RUN) pytest $(ON_ALL_CORES)
 
 # An OpenBLAS kernel forced by the environment would slow NumPy, and not its peers.
-bench: .venv/.bench  ## Speed beside NumPy by hand, micrograd, MyGrad, autograd and PyTorch
+bench: .venv/.bench  ## Speed and the verifier beside NumPy by hand and other libraries
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(RUN) benchmarks
 
 clean:  ## Remove .venv, caches and builds; runs/ stays

@@ -1,8 +1,8 @@
-"""The code of the README pages runs as shown, and its output is compared."""
+"""The code of the README and of the pages in docs runs as shown, and its output is compared."""
 
 from __future__ import annotations
 
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README*.md"]).pytest()
+pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README*.md", "docs/*.md"]).pytest()

@@ -87,7 +87,7 @@ def check_table(data: bytes, rows: int) -> None:
 def check_transcript(data: bytes) -> None:
     """What was printed: the gradient check and the predictions."""
     text = data.decode()
-    for phrase in ("gradients agree", "== Prediction after learning =="):
+    for phrase in ("gradients are confirmed", "== Prediction after learning =="):
         require(phrase in text, f"does not say {phrase!r}")
 
 

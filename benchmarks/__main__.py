@@ -18,8 +18,8 @@ from benchmarks.works import WORKS
 
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
-# It has a table of its own.
-ACTIVATIONS = "activations"
+# They have tables of their own.
+ACTIVATIONS, CHECKERS = "activations", "checkers"
 TIMES_FASTER = "times faster than micrograd"
 NOT_MEASURED = "–"
 
@@ -45,14 +45,24 @@ def run_process(name: str, threads: int, with_peers: bool) -> Result:
     return Result(**json.loads(process.stdout))
 
 
-def run_activations(repeats: int, with_peers: bool) -> int:
-    """Print the table of the activations, measured on one thread; returns 1 where one fails."""
-    command = [sys.executable, "-m", "benchmarks.activation_speed", "--repeats", str(repeats)]
-    if not with_peers:
-        command.append("--no-peers")
-    print("\nOur time ÷ that of others, 10⁶ float32 numbers, one thread:", flush=True)
+def run_on_one_thread(module: str, *options: str) -> int:
+    """Let a module print its own tables; returns 1 where something fails."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *options]
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, "1")
     return subprocess.run(command, env=environment, check=False).returncode
+
+
+def run_activations(repeats: int, with_peers: bool) -> int:
+    """Print the table of the activations; returns 1 where one fails."""
+    print("\nOur time ÷ that of others, 10⁶ float32 numbers, one thread:", flush=True)
+    without = () if with_peers else ("--no-peers",)
+    return run_on_one_thread("activation_speed", "--repeats", str(repeats), *without)
+
+
+def run_checkers(with_peers: bool) -> int:
+    """Print how often verifiers of gradients are right; returns 1 where ours falls short."""
+    print("\nVerifiers of gradients, on the same functions, rules and points:", flush=True)
+    return run_on_one_thread("checkers", *(() if with_peers else ("--only", "ours")))
 
 
 def cell(values: Sequence[float], higher_is_better: bool = False) -> str:
@@ -95,7 +105,7 @@ def remarks(name: str, results: Sequence[Result]) -> list[str]:
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = list(BARS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    works = [*names, ACTIVATIONS]
+    works = [*names, ACTIVATIONS, CHECKERS]
     parser.add_argument("--only", default=",".join(works), metavar="xor,deep,…")
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each work")
     parser.add_argument("--threads", type=int, default=available_cores())
@@ -122,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes: list[str] = []
     failures: dict[str, None] = {}
     for name in options.only:
-        if name == ACTIVATIONS:
+        if name in (ACTIVATIONS, CHECKERS):
             continue
         results: list[Result] = []
         for i in range(options.repeats):
@@ -146,6 +156,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = bool(failures)
     if ACTIVATIONS in options.only:
         failed |= bool(run_activations(options.repeats, with_peers))
+    if CHECKERS in options.only:
+        failed |= bool(run_checkers(with_peers))
     return 1 if failed else 0
 
 

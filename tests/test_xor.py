@@ -16,7 +16,7 @@ from matplotlib.image import imread
 
 import tinygrad_edu as te
 from tinygrad_edu import xor
-from tinygrad_edu.check import Entry, Report
+from tinygrad_edu.check import Entry, Report, Verdict
 from tinygrad_edu.draw import saving
 from tinygrad_edu.errors import RenderingError, UnknownNameError
 from tinygrad_edu.nn.layers import MLP
@@ -207,23 +207,37 @@ def test_an_answer_that_is_no_number_is_never_right() -> None:
 
 
 def test_the_check_summary_counts_each_verdict() -> None:
-    entries = [
-        Entry("w[0]", 1.0, (1.0, 1.0), 1e-12, "agrees"),
-        Entry("b[0]", 0.0, (0.0, 1.0), 1e-12, "corner"),
-        Entry("b[1]", 2.5, (0.5, 0.5), 1e-12, "wrong"),
-    ]
-    for lang, wrong, corner in (
-        ("en", "1 are WRONG", "accepted"),
-        ("ja", "1 個が誤り", "合格扱い"),
-    ):
-        summary = pages.check_summary(Report(tuple(entries)), "tanh", TEXTS[lang])
-        assert wrong in summary
-        assert "b[1]" in summary
-        assert "2.0e+00" in summary
-        summary = pages.check_summary(Report(tuple(entries[:2])), "tanh", TEXTS[lang])
-        assert corner in summary
-        summary = pages.check_summary(Report(tuple(entries[:1])), "tanh", TEXTS[lang])
-        assert re.search("1 of 1|1 個中 1 個", summary)
+    right, bent, hidden, wrong, outside = (
+        Entry(name, verdict)
+        for name, verdict in (
+            ("w[0]", Verdict("correct", 1.0, 1.0, 1e-12, 1 - 1e-12, 1 + 1e-12, digits=12.3)),
+            ("b[0]", Verdict("kink", 0.0, 0.5, 1e-12, 0.0, 1.0)),
+            ("b[1]", Verdict("inconclusive", 0.0, 0.0, 1e-5, -1e-5, 1e-5, reason="rounding")),
+            ("b[2]", Verdict("wrong", 2.5, 0.5, 1e-12, 0.5 - 1e-12, 0.5 + 1e-12)),
+            ("b[3]", Verdict("kink", 4.5, 0.5, 1e-12, 0.0, 1.0, inside=False)),
+        )
+    )
+
+    def said(*entries: Entry) -> str:
+        return pages.check_summary(Report(entries), "tanh", TEXTS[lang])
+
+    for lang in ("en", "ja"):
+        rejected, accepted, unclear, digits = {
+            "en": ("{} are WRONG", "1 sit at a kink, accepted", "cannot tell", "12 digits"),
+            "ja": ("{} 個が誤り", "1 個は折れ点", "判定できません", "12 桁"),
+        }[lang]
+        for entries, count, worst in (
+            ((right, bent, wrong), 1, "b[2]"),
+            ((right, outside, hidden), 1, "b[3]"),
+            ((right, wrong, outside), 2, "b["),
+        ):
+            assert rejected.format(count) in said(*entries)
+            assert worst in said(*entries)
+        assert accepted in said(right, bent)
+        assert unclear in said(right, hidden)
+        assert re.search("1 of 1|1 個中 1 個", said(right))
+        assert digits in said(right)
+        assert not [word for word in (accepted, unclear) if word in said(right)]
 
 
 def test_both_languages_say_the_same_things() -> None:
@@ -384,10 +398,10 @@ def test_many_seeds_say_how_often_each_network_learns(tmp_path: Path) -> None:
     assert len(columns) == len(first) == len(second)
 
 
-def test_a_kinked_activation_is_accepted_at_its_corner(tmp_path: Path) -> None:
+def test_a_kinked_activation_is_accepted_at_its_kink(tmp_path: Path) -> None:
     lines, _ = run(tmp_path, epochs=1, plots=False, activation="relu")
-    assert "25 of 33 gradients agree" in lines[0]
-    assert "8 sit on a corner, accepted" in lines[0]
+    assert "25 of 33 gradients are confirmed" in lines[0]
+    assert "8 sit at a kink, accepted" in lines[0]
     lines, _ = run(tmp_path, epochs=1, plots=False, activation="relu", lang="ja")
     assert "8 個は折れ点（微分できない点）にあるので合格扱い" in lines[0]
 

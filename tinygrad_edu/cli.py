@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, catalogue, sketch, xor
+from . import __version__, catalogue, sketch, verification, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
@@ -21,7 +21,10 @@ from .terminal import Terminal
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `tinygrad-edu`; returns the exit code: 0, 2 for a bad option, 130 for Ctrl-C."""
+    """Run `tinygrad-edu`; returns the exit code.
+
+    0, 1 for a derivative found wrong, 2 for a bad option, 130 for Ctrl-C.
+    """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -39,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # What overflows in a training that diverges is said by its numbers.
         with np.errstate(over="ignore", invalid="ignore"):
-            options.run(settings, Terminal(), arguments)
+            code = options.run(settings, Terminal(), arguments)
     except BrokenPipeError:
         # The reader of the pipe, `head` for instance, has seen enough; keep the exit silent too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -51,9 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{program}: {error}; lower --hidden or --seeds", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nStopped. What was finished is in {settings.out}.", file=sys.stderr)
+        kept = f" What was finished is in {settings.out}." if hasattr(settings, "out") else ""
+        print(f"\nStopped.{kept}", file=sys.stderr)
         return 130
-    return 0
+    return code or 0
 
 
 class Parser(argparse.ArgumentParser):
@@ -75,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_xor(commands)
     add_activations(commands)
     add_graph(commands)
+    add_check(commands)
     return parser
 
 
@@ -225,6 +230,55 @@ def add_graph(commands: Any) -> None:
     )
 
 
+def add_check(commands: Any) -> None:
+    """`tinygrad-edu check`."""
+    command = commands.add_parser(
+        "check",
+        help='judge the derivatives of a formula: check "x*tanh(y)" --at x=1,y=2',
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="The exit code is 1 if a derivative is wrong.",
+    )
+    defaults = verification.Settings("")
+    command.set_defaults(
+        at=defaults.at,
+        claim=[],
+        plot=defaults.plot,
+        settings=verification.Settings,
+        run=lambda settings, terminal, arguments: verification.run(settings, terminal),
+    )
+    add = command.add_argument
+    add("text", metavar="FORMULA", help="an expression, or assignments with ; between them")
+    add("--at", metavar="POINT", default=argparse.SUPPRESS, help="as in x=1,y=2 or x=[1,2],y=3")
+    add(
+        "--claim",
+        metavar="NAME=DERIVATIVE",
+        action="append",
+        default=argparse.SUPPRESS,
+        help='a derivative of your own to be judged, as in "x=tanh(y)"; may be given several times',
+    )
+    add(
+        "--order",
+        type=int,
+        choices=(1, 2),
+        default=defaults.order,
+        help="2 judges derivatives of derivatives",
+    )
+    add(
+        "--precision",
+        choices=("float64", "exact"),
+        default=defaults.precision,
+        help="exact computes with 50 digits",
+    )
+    add(
+        "--plot",
+        metavar="FILE",
+        type=picture,
+        default=argparse.SUPPRESS,
+        help=f"draw the worst entry's error against the step ({', '.join(FORMATS)})",
+    )
+    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+
+
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:
     """A parser of whole numbers from `least` to `most`."""
     span = f"from {least} up" if most is None else f"from {least} to {most}"
@@ -258,6 +312,14 @@ def activation(text: str) -> Any:
         return named(text).name
     except UnknownNameError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def picture(text: str) -> Path:
+    """The name of a picture file."""
+    path = Path(text)
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text!r} must end in .{', .'.join(FORMATS)}")
+    return path
 
 
 def domain(text: str) -> str | tuple[float, float]:

@@ -58,6 +58,10 @@ class FormulaError(ValueError):
     """A typed formula that cannot be read; the message points at the place."""
 
 
+class GradientError(AssertionError):
+    """A derivative that the verifier has found wrong; the message is its table."""
+
+
 class RenderingError(RuntimeError):
     """A picture that no installed program can draw."""
 

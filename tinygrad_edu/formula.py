@@ -44,23 +44,36 @@ def parse(text: str) -> dict[str, Any]:
     called "result". Numbers and lists that a name is given become leaves of that name; everything
     computed remembers its name too. Raises `FormulaError` that shows the place of the mistake.
     """
-    if len(text) > LONGEST:
-        raise FormulaError(f"a formula of {len(text)} characters; at most {LONGEST} are read")
-    source = "\n".join(part.strip() for part in text.replace(";", "\n").split("\n"))
-    try:
-        statements = ast.parse(source).body
-    except SyntaxError as error:
-        line = source.split("\n")[(error.lineno or 1) - 1]
-        raise FormulaError(pointed(f"{error.msg}", line, (error.offset or 1) - 1)) from None
-    except (RecursionError, MemoryError, ValueError):
-        raise FormulaError("the formula is nested too deeply, or holds a null character") from None
-    if not statements:
-        raise FormulaError('the formula is empty; write one such as "x = 2; y = x**2"')
-    reader = Reader(source.split("\n"))
-    with np.errstate(all="ignore"):
-        for position, statement in enumerate(statements):
-            reader.statement(statement, last=position == len(statements) - 1)
-    return reader.values
+    return Program(text)({})
+
+
+class Program:
+    """A formula that was read and can be computed for other values of its names."""
+
+    def __init__(self, text: str) -> None:
+        if len(text) > LONGEST:
+            raise FormulaError(f"a formula of {len(text)} characters; at most {LONGEST} are read")
+        source = "\n".join(part.strip() for part in text.replace(";", "\n").split("\n"))
+        self.lines = source.split("\n")
+        try:
+            self.statements = ast.parse(source).body
+        except SyntaxError as error:
+            line = self.lines[(error.lineno or 1) - 1]
+            raise FormulaError(pointed(f"{error.msg}", line, (error.offset or 1) - 1)) from None
+        except (RecursionError, MemoryError, ValueError):
+            raise FormulaError(
+                "the formula is nested too deeply, or holds a null character"
+            ) from None
+        if not self.statements:
+            raise FormulaError('the formula is empty; write one such as "x = 2; y = x**2"')
+
+    def __call__(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As `parse`, with `given` for the names in it, whatever the formula sets them to."""
+        reader = Reader(self.lines, given)
+        with np.errstate(all="ignore"):
+            for position, statement in enumerate(self.statements):
+                reader.statement(statement, last=position == len(self.statements) - 1)
+        return reader.values
 
 
 def pointed(message: str, line: str, column: int) -> str:
@@ -71,9 +84,10 @@ def pointed(message: str, line: str, column: int) -> str:
 class Reader:
     """Walks the syntax tree of a formula and computes what it says."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], given: Mapping[str, Any]) -> None:
         self.lines = lines
-        self.values: dict[str, Any] = {}
+        self.given = given
+        self.values: dict[str, Any] = dict(given)
         self.functions = functions()
 
     def wrong(self, node: ast.AST, message: str) -> FormulaError:
@@ -89,6 +103,8 @@ class Reader:
             (target,) = node.targets
             if not isinstance(target, ast.Name):
                 raise self.wrong(target, "a name must stand on the left of =")
+            if target.id in self.given:
+                return
             if target.id in self.values:
                 # Two meanings of one name could not be told apart in the formulas.
                 raise self.wrong(target, f"{target.id} is set already; choose another name")

@@ -14,7 +14,7 @@ import pytest
 
 import tinygrad_edu as te
 from tests.ops.checks import weights
-from tests.strategies import Call, distances, fixed_cases, interval, option_sets
+from tinygrad_edu.check.samples import Call, distances, fixed_cases, interval, option_sets
 from tinygrad_edu.engine.operation import Elementwise, Operation, Structural
 
 # A textbook's form cancels: log(1 + exp(−20)) keeps half of its digits, 1 + tanh(−20) none. So

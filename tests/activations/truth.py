@@ -17,7 +17,7 @@ import mpmath as mp
 import numpy as np
 
 import tinygrad_edu as te
-from tests.strategies import option_sets
+from tinygrad_edu.check.samples import option_sets
 from tinygrad_edu.engine.operation import Elementwise
 
 # NumPy's type stubs take np.exp(value) for an array; here Values are untyped.

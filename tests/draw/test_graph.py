@@ -24,8 +24,8 @@ from PIL import Image
 
 import tinygrad_edu as te
 from tests.draw.drawing import Drawing
-from tests.strategies import apply, arguments, fixed_cases
 from tinygrad_edu.activations import sigmoid
+from tinygrad_edu.check.samples import apply, arguments, fixed_cases
 from tinygrad_edu.draw.graph import Graph, graph
 from tinygrad_edu.draw.labels import JAPANESE
 from tinygrad_edu.draw.looks import INK, KINDS, LAYER

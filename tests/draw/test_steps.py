@@ -21,8 +21,8 @@ import pytest
 
 import tinygrad_edu as te
 from tests.ops.user_records import restored
-from tests.strategies import apply, arguments, fixed_cases
 from tinygrad_edu.activations import sigmoid
+from tinygrad_edu.check.samples import apply, arguments, fixed_cases
 from tinygrad_edu.draw.page.recording import Recording
 from tinygrad_edu.draw.page.words import JAPANESE
 from tinygrad_edu.draw.steps import Page, step_through
@@ -487,7 +487,7 @@ def test_correct_gradients_agree_with_finite_differences(compute: Callable[[], t
     leaves = [node for node in order(value) if node.op is None]
     assert len(found) == len(leaves)
     for part in found.values():
-        assert part["verdict"] == "agrees"
+        assert part["verdict"] == "correct"
         assert agreeing(part) >= 8
 
 
@@ -508,7 +508,7 @@ def test_a_wrong_record_is_found_out() -> None:
         y = np.sum(wrong(te.Value([1.0, 2.0], "w"))) + te.Value(2.0, "fine") * 3
         found = checks(y)
         page = step_through(y).html
-    assert found["fine"]["verdict"] == "agrees"
+    assert found["fine"]["verdict"] == "correct"
     part = found["w"]
     assert part["verdict"] == "wrong"
     assert part["said"].endswith("Finite differences differ.")
@@ -521,14 +521,14 @@ def test_a_wrong_record_is_found_out() -> None:
     assert '"verdict":"wrong"' in page
 
 
-def test_corners_stand_ins_and_single_precision_are_told_apart_from_mistakes() -> None:
-    (corner,) = checks(te.Value(0.0, "w").relu() * 2).values()
-    assert corner["verdict"] == "corner"
-    assert corner["notes"][0] == (
+def test_kinks_stand_ins_and_single_precision_are_told_apart_from_mistakes() -> None:
+    (kink,) = checks(te.Value(0.0, "w").relu() * 2).values()
+    assert kink["verdict"] == "kink"
+    assert kink["notes"][0] == (
         "A corner: the slopes on its two sides are 0 and 2; the gradient lies between them."
     )
     (both,) = checks(np.sum(te.Value([1.0, 0.0], "w").relu())).values()
-    assert both["verdict"] == "corner"
+    assert both["verdict"] == "kink"
     assert [data(item, both) for item in items(both["row"])[2:]] == pytest.approx([0, 0, 1])
     (stand_in,) = checks(te.OPERATIONS["step"](te.Value(0.3, "w")) * 2).values()
     assert stand_in["verdict"] == "wrong"
@@ -536,11 +536,17 @@ def test_corners_stand_ins_and_single_precision_are_told_apart_from_mistakes() -
     assert stand_in["notes"] == ["step passes on a stand-in for its derivative."]
     single = te.Value(np.array([1.0, 2.0], np.float32), "w")
     (part,) = checks(np.sum(np.tanh(single * 0.3))).values()
-    assert part["verdict"] == "agrees"
+    assert part["verdict"] == "correct"
     assert 5 <= agreeing(part) <= 8
     assert part["notes"][1] == ("The graph is in float32; the differences were taken in float64.")
     (zero,) = checks(te.Value(1.0, "w") * 0).values()
-    assert (zero["verdict"], zero["notes"]) == ("agrees", ["Both are zero."])
+    assert (zero["verdict"], zero["notes"]) == ("correct", ["Both are zero."])
+    (vertical,) = checks(te.Value(0.0, "w").sqrt() * 2).values()
+    assert vertical["verdict"] == "inconclusive"
+    assert vertical["said"].endswith("Finite differences cannot tell.")
+    assert vertical["notes"] == [
+        "They cannot tell: the slope is lost in rounding, or the function jumps here."
+    ]
     (unchecked,) = checks(te.Value(math.inf, "w") * 2).values()
     assert unchecked["verdict"] == "none"
     assert unchecked["notes"] == ["Not checked: the numbers are not finite."]

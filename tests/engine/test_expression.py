@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import tinygrad_edu as te
 from tests.engine.notations import evaluated, in_latex, in_python
-from tests.strategies import Call, apply, arguments, fixed_cases
+from tinygrad_edu.check.samples import Call, apply, arguments, fixed_cases
 from tinygrad_edu.engine.context import STATE, changed
 from tinygrad_edu.engine.expression import Formula, formula, trace
 from tinygrad_edu.engine.operation import Operation

@@ -22,7 +22,8 @@ from tests.ops.checks import (
     second_order,
 )
 from tests.ops.user_records import DIFFERENTIABLE
-from tests.strategies import Call, calls, calls_on_kink
+from tinygrad_edu.check.samples import Call
+from tinygrad_edu.check.strategies import calls, calls_on_kink
 from tinygrad_edu.engine.operation import Elementwise, Operation, Structural
 
 Rule = Callable[..., Any]

@@ -18,23 +18,22 @@ from hypothesis import strategies as st
 import tinygrad_edu as te
 from tests.ops.checks import check_first_order, check_kink, check_second_order, weights
 from tests.ops.user_records import ALL, DIFFERENTIABLE, DISCRETE, ELEMENTWISE
-from tests.strategies import (
-    SEEDS,
+from tinygrad_edu.check.samples import (
     Call,
+    Reach,
     along,
     apply,
     arguments,
-    calls,
-    calls_on_kink,
     distances,
     fixed_cases,
     numbers,
     option_sets,
 )
+from tinygrad_edu.check.strategies import SEEDS, calls, calls_on_kink
 from tinygrad_edu.engine.operation import Case, Elementwise, Operation
 
 FEW = settings(max_examples=max(5, settings().max_examples // 4))
-CLOSE_BY = ("round", "near")
+CLOSE_BY: tuple[Reach, ...] = ("round", "near")
 
 
 def named(op: Operation) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shlex
@@ -88,18 +89,27 @@ def verdict(learnt: Learnt, text: Mapping[str, str]) -> str:
 
 
 def check_summary(checked: check.Report, activation: str, text: Mapping[str, str]) -> str:
-    """How many gradient entries agree with finite differences, and the worst error."""
+    """How many gradient entries are right by finite differences, and the fewest digits."""
+    correct = [entry for entry in checked.entries if entry.verdict.kind == "correct"]
+    outside = [entry for entry in checked.entries if not entry.verdict.ok]
     facts = {
-        "agrees": checked.count("agrees"),
-        "corner": checked.count("corner"),
-        "wrong": checked.count("wrong"),
+        "correct": len(correct),
         "total": len(checked.entries),
-        "error": f"{checked.largest_error:.1e}",
+        "digits": math.floor(min((entry.verdict.digits for entry in correct), default=0)),
+        "kink": checked.count("kink"),
+        "unclear": checked.count("inconclusive"),
+        "wrong": len(outside),
+        "worst": checked.worst.name,
+        "activation": activation,
     }
-    key = "check_wrong" if facts["wrong"] else "check_corner" if facts["corner"] else "check_right"
-    if facts["wrong"] and named(activation).surrogate:
-        key = "check_stand_in"
-    return text[key].format(**facts, worst=checked.worst.name, activation=activation)
+    if outside:
+        return text["check_stand_in" if named(activation).surrogate else "check_wrong"].format(
+            **facts
+        )
+    said = [text["check_right"]]
+    said += [text["check_kink"]] if facts["kink"] else []
+    said += [text["check_unclear"]] if facts["unclear"] else []
+    return "".join(said).format(**facts)
 
 
 def losses_csv(runs: Sequence[Learnt]) -> str:

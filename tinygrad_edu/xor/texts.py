@@ -15,21 +15,21 @@ ENGLISH = {
     "hidden": "One change: {hidden} hidden {activation} units",
     "hidden_one": "One change: {hidden} hidden {activation} unit",
     "check_right": (
-        "Gradient check: {agrees} of {total} gradients agree with finite differences "
-        "(worst error {error})."
+        "Gradient check: {correct} of {total} gradients are confirmed by finite differences "
+        "to at least {digits} digits."
     ),
-    "check_corner": (
-        "Gradient check: {agrees} of {total} gradients agree with finite differences "
-        "(worst error {error}); {corner} sit on a corner, accepted: the slopes on the two sides "
+    "check_kink": (
+        " {kink} sit at a kink, accepted: the slopes on the two sides "
         "differ there and the gradient is one of them or between."
     ),
+    "check_unclear": " Of {unclear} finite differences cannot tell enough.",
     "check_stand_in": (
-        "Gradient check: {agrees} of {total} gradients agree; {activation}'s rule is a stand-in "
+        "Gradient check: {correct} of {total} gradients agree; {activation}'s rule is a stand-in "
         "(straight-through), so {wrong} differ from its derivative, on purpose."
     ),
     "check_wrong": (
-        "Gradient check: {agrees} of {total} gradients agree, {wrong} are WRONG "
-        "(worst: {worst}, off by {error})."
+        "Gradient check: {correct} of {total} gradients are confirmed, {wrong} are WRONG "
+        "(worst: {worst})."
     ),
     "learnt": "It has learnt XOR: loss {loss}, {right} of 4 right.",
     "on_the_way": (
@@ -127,20 +127,17 @@ JAPANESE = {
     "neuron": "記事のネットワーク：シグモイドのニューロン1個",
     "hidden": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
     "hidden_one": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
-    "check_right": "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。",
-    "check_corner": (
-        "勾配確認：{total} 個中 {agrees} 個の勾配が数値微分と一致（最大誤差 {error}）。"
-        "{corner} 個は折れ点（微分できない点）にあるので合格扱い：左右の傾きが異なり、"
+    "check_right": "勾配確認：{total} 個中 {correct} 個の勾配を数値微分で {digits} 桁以上確認。",
+    "check_kink": (
+        "{kink} 個は折れ点（微分できない点）にあるので合格扱い：左右の傾きが異なり、"
         "勾配はそのどちらか、またはその間の値です。"
     ),
+    "check_unclear": "{unclear} 個は数値微分では判定できません。",
     "check_stand_in": (
-        "勾配確認：{total} 個中 {agrees} 個が一致。{activation} の勾配は導関数ではなく"
+        "勾配確認：{total} 個中 {correct} 個が一致。{activation} の勾配は導関数ではなく"
         "代用（straight-through）なので、{wrong} 個は数値微分と異なる。"
     ),
-    "check_wrong": (
-        "勾配確認：{total} 個中 {agrees} 個が一致、{wrong} 個が誤り"
-        "（最悪：{worst}、誤差 {error}）。"
-    ),
+    "check_wrong": "勾配確認：{total} 個中 {correct} 個を確認、{wrong} 個が誤り（最悪：{worst}）。",
     "learnt": "XOR を学習できました：損失 {loss}、4点中 {right} 点正解。",
     "on_the_way": (
         "4点中 {right} 点が 0.5 の正しい側にありますが、損失はまだ {loss} です。"

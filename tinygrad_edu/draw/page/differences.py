@@ -9,26 +9,26 @@ from typing import Any
 
 import numpy as np
 
-from ...check import Entry, judged
+from ...check import Verdict, judge
 from ...engine.node import Node
 
-# A leaf of more entries is sampled: each entry takes some twenty runs of the graph.
+# A leaf of more entries is sampled: each entry takes 76 runs of the graph.
 MOST, SAMPLE, SEED = 64, 16, 0
 # Gradients in float32 are compared with differences in float64.
 SINGLE_TOLERANCE = 1e-4
-WORSE = ("agrees", "corner", "wrong")
+KINDS = ("correct", "kink", "inconclusive", "wrong")
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The entries of a leaf that were compared, with their indices.
+    """The entries of a leaf that were compared: their indices and verdicts.
 
-    `verdict` is "agrees", "corner", "wrong", or "none" where nothing could be compared. `digits`
-    are those that agree in every entry, counted from the first digit of the largest (None: where
-    all are zero). `slopes` are the finite differences if every entry has one.
+    `verdict` is the worst kind among them, or "none" where nothing could be compared. `digits` are
+    those that agree in every entry, counted from the first digit of the largest (None: where all
+    are zero). `slopes` are the finite differences.
     """
 
-    entries: tuple[tuple[tuple[int, ...], Entry], ...]
+    entries: tuple[tuple[tuple[int, ...], Verdict], ...]
     total: int
     single: bool
     stand_ins: tuple[str, ...]
@@ -36,27 +36,27 @@ class Comparison:
     @property
     def verdict(self) -> str:
         """The worst of the entries' verdicts."""
-        return self.judgement(self.worst[1]) if self.entries else "none"
+        return self.kind(self.worst[1]) if self.entries else "none"
 
     @property
-    def worst(self) -> tuple[tuple[int, ...], Entry]:
+    def worst(self) -> tuple[tuple[int, ...], Verdict]:
         """The entry with the worst verdict and, of several, the one that is farthest off."""
         return max(
             self.entries,
-            key=lambda each: (WORSE.index(self.judgement(each[1])), each[1].error),
+            key=lambda each: (KINDS.index(self.kind(each[1])), apart(each[1])),
         )
 
     @property
     def scale(self) -> float:
         """The largest of all gradients and differences."""
-        numbers = [abs(x) for _, entry in self.entries for x in (entry.gradient, *entry.slopes)]
+        numbers = [abs(x) for _, v in self.entries for x in (v.claim, v.low, v.high)]
         return max(filter(isfinite, numbers), default=0.0)
 
     @property
     def digits(self) -> int | None:
         """How many digits agree in every entry, None where all are zero."""
-        error = max(entry.error for _, entry in self.entries)
-        if not self.scale:
+        error = max(apart(verdict) for _, verdict in self.entries)
+        if not any(verdict.claim or apart(verdict) for _, verdict in self.entries):
             return None
         if not error:
             return 15
@@ -65,12 +65,21 @@ class Comparison:
     @property
     def slopes(self) -> Any:
         """The finite differences in the order of the entries."""
-        return np.array([sum(entry.slopes) / 2 for _, entry in self.entries])
+        return np.array([verdict.expected for _, verdict in self.entries])
 
-    def judgement(self, entry: Entry) -> str:
-        """An entry's verdict, in view of its precision."""
-        near = entry.error <= entry.bar + SINGLE_TOLERANCE * self.scale
-        return "agrees" if self.single and entry.verdict == "wrong" and near else entry.verdict
+    def kind(self, verdict: Verdict) -> str:
+        """What is said of an entry, in view of its precision."""
+        near = verdict.error <= SINGLE_TOLERANCE * self.scale
+        if not verdict.ok:
+            return "correct" if self.single and near else "wrong"
+        return verdict.kind
+
+
+def apart(verdict: Verdict) -> float:
+    """How far a gradient is from its finite difference; 0 between the slopes at a kink."""
+    if verdict.kind == "kink" or not verdict.ok:
+        return verdict.error
+    return abs(verdict.claim - verdict.expected)
 
 
 class Replay:
@@ -122,8 +131,8 @@ class Replay:
                 return float(np.ravel(moved.get(self.nodes[-1].serial, trial))[0])
 
             if isfinite(home[index]) and isfinite(root(0.0)):
-                scale = max(abs(float(home[index])), 0.1)
-                entries.append((index, judged("", float(slopes[index]), root, scale)))
+                verdict, _ = judge(float(slopes[index]), root, float(home[index]))
+                entries.append((index, verdict))
         single = any(np.asarray(node._data).dtype == np.float32 for node in self.nodes)
         stand_ins = {node.op.name for node in after if node.op and node.op.surrogate}
         return Comparison(tuple(entries), home.size, single, tuple(sorted(stand_ins)))

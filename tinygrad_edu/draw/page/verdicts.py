@@ -18,8 +18,10 @@ def in_short(comparison: Comparison, say: Translate) -> str:
     """A short sentence; none where nothing was compared."""
     if comparison.verdict == "none":
         return ""
-    if comparison.verdict == "corner":
+    if comparison.verdict == "kink":
         return say("A corner lies here.")
+    if comparison.verdict == "inconclusive":
+        return say("Finite differences cannot tell.")
     if comparison.verdict == "wrong":
         on_purpose = "Finite differences differ on purpose."
         return say(on_purpose if comparison.stand_ins else "Finite differences differ.")
@@ -36,20 +38,21 @@ def part(
     if verdict == "none":
         note = say("Not checked: the numbers are not finite.")
         return {"label": label, "verdict": "none", "row": [], "notes": [note]}
-    index, entry = comparison.worst
+    index, found = comparison.worst
+    slopes = (found.low, found.high) if found.kind == "kink" else (found.expected,)
     at = f"{say('entry {}').format(list(index))}: " if index else ""
     row: list[Any] = [
-        precise(entry.gradient, at + say("gradient")),
+        precise(found.claim, at + say("gradient")),
         "↔",
-        *(precise(slope, say("finite difference")) for slope in dict.fromkeys(entry.slopes)),
+        *(precise(slope, say("finite difference")) for slope in slopes),
     ]
     if index and len(comparison.entries) == comparison.total:
-        slopes = comparison.slopes.reshape(np.shape(gradient))
+        differences = comparison.slopes.reshape(np.shape(gradient))
         row = [
             heatmaps.quantity(gradient, say("gradient")),
             "↔",
-            heatmaps.quantity(slopes, say("finite differences")),
-            *(row if verdict != "agrees" else []),
+            heatmaps.quantity(differences, say("finite differences")),
+            *(row if verdict != "correct" else []),
         ]
     notes = [sentence(comparison, say)]
     if comparison.single:
@@ -65,11 +68,13 @@ def sentence(comparison: Comparison, say: Translate) -> str:
             names = ", ".join(comparison.stand_ins)
             return say("{} passes on a stand-in for its derivative.").format(names)
         return say("They differ: a rule on the way may be wrong.")
-    if comparison.verdict == "corner":
-        slopes = comparison.worst[1].slopes
+    _, worst = comparison.worst
+    if comparison.verdict == "kink":
         return say(
             "A corner: the slopes on its two sides are {} and {}; the gradient lies between them."
-        ).format(*map(number, slopes))
+        ).format(number(worst.low), number(worst.high))
+    if comparison.verdict == "inconclusive":
+        return say("They cannot tell: the slope is lost in rounding, or the function jumps here.")
     if digits is None:
         return say("All of them are zero.") if compared > 1 else say("Both are zero.")
     if compared < comparison.total:

@@ -101,6 +101,10 @@ JAPANESE: Mapping[str, str] = {
     "Finite differences agree.": "数値微分と一致。",
     "Finite differences agree in {} digits.": "数値微分と {} 桁一致。",
     "A corner lies here.": "ここは折れ点。",
+    "Finite differences cannot tell.": "数値微分では判定できない。",
+    "They cannot tell: the slope is lost in rounding, or the function jumps here.": (
+        "判定できない：傾きが丸め誤差に隠れているか、関数がここで不連続。"
+    ),
     "Finite differences differ on purpose.": "数値微分と一致しないのは意図どおり。",
     "Finite differences differ.": "数値微分と一致しない。",
     "They agree in {} digits.": "{} 桁が一致。",

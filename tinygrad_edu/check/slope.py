@@ -1,0 +1,302 @@
+"""What values of a function say of its slope at a point: a number with a bar, or why there is none.
+
+Nothing is assumed of the function. Its noise is measured, not guessed; the slope is extrapolated
+from steps halved again and again; and of all estimates with their bars the narrowest is believed
+that no smaller step contradicts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+EPSILON = 2.0**-52
+HALVINGS = 25
+# The largest step is between a sixteenth and an eighth of the input, or of this if it is smaller.
+LEAST_SIZE = 0.1
+FEW = 4  # of the steps: the largest show how steep f is nearby
+LAST = 8  # of the steps, those that show a jump
+# Where the points begin whose differences show the noise, and their spacing, in units of the
+# largest step: two tables close by, on one side each, where a jump or a corner would look like
+# noise; one further off. Thirds, fifths and sevenths are out of step with stairs of any power of 2.
+NOISE_TABLES = (
+    (0.0, 2.0**-24 * 4 / 3),
+    (0.0, -(2.0**-17) * 4 / 5),
+    (-0.5, -(2.0**-16) * 4 / 7),
+)
+NOISE_POINTS, NOISE_ORDER = 8, 4
+# A measured noise is off by a factor of two or so, and a difference holds that of several values.
+CAUTION = 3.0
+# No slope is known better than this much rounding of f over the largest step.
+FLOOR = 16 * EPSILON
+# Numbers as large as x, which is at most 16 units, are rounded by half of this much of a unit.
+ARGUMENT = 8 * EPSILON
+# Noise is much the same on both sides, and no more than so many times that further off.
+ALIKE, MOST = 100.0, 10.0
+# The smallest change of f is a stair of rounding if it is this share of the numbers around.
+STAIR = 64 * EPSILON
+# No slope is known better than it can be written down.
+WRITTEN = 8 * EPSILON
+SMALLEST = 5e-324
+# Estimates that come nearer to their limit by less than this at each halving tell nothing of it.
+SLOWEST = 0.95
+# Errors that rounding makes may stay the same over distances like x: then they tilt f.
+TILT = 0.5
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A slope and half the width of the interval it is in; infinite where nothing is known."""
+
+    slope: float = math.nan
+    bar: float = math.inf
+
+    def holds(self, slope: float) -> bool:
+        """Whether the interval contains a slope."""
+        return self.low <= slope <= self.high
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval."""
+        return self.slope - self.bar
+
+    @property
+    def high(self) -> float:
+        """The upper end of the interval."""
+        return self.slope + self.bar
+
+    def widened(self, more: float) -> Estimate:
+        """The same with a wider bar."""
+        return Estimate(self.slope, self.bar + more)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was seen of f around a point.
+
+    `both` is the slope by central differences, `left` and `right` are those of each side alone,
+    `closest` is what the smallest steps alone say. `value` is f at the point, `largest` the largest
+    of all values, `noise` the measured rounding; `scatter` is how far two calls at the point
+    differ. `jumps` says that f changes at once there, or ever faster. `nearby` is how steep f is on
+    the whole over the largest steps. `steps` and `quotients` are the plain central differences.
+    """
+
+    value: float
+    both: Estimate
+    left: Estimate
+    right: Estimate
+    closest: Estimate
+    noise: float
+    largest: float
+    scatter: float
+    jumps: bool
+    nearby: float
+    steps: tuple[float, ...]
+    quotients: tuple[float, ...]
+
+
+def largest_step(size: float) -> float:
+    """The first step to take from a number of this size: a power of 2, so that adding is exact."""
+    return 2.0 ** (math.frexp(max(abs(size), LEAST_SIZE))[1] - 4)
+
+
+def sample_points(unit: float) -> list[float]:
+    """Where `evidence` needs the values of f, the point itself (0) twice; `unit` is the first step.
+
+    They are 76: what one derivative costs.
+    """
+    steps = [unit * 2.0**-k for k in range(HALVINGS)]
+    nearby = [
+        (start + (i + 0.5) * spacing) * unit
+        for start, spacing in NOISE_TABLES
+        for i in range(NOISE_POINTS)
+    ]
+    return [0.0, 0.0, *steps, *(-h for h in steps), *nearby]
+
+
+def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
+    """What the values of f at `sample_points(unit)` say of its slope at 0.
+
+    `at` is the number that the points are added to, as far as there is one.
+    """
+    centre, again, *rest = values
+    ahead, behind, nearby = rest[:HALVINGS], rest[HALVINGS : 2 * HALVINGS], rest[2 * HALVINGS :]
+    steps = [unit * 2.0**-k for k in range(HALVINGS)]
+    scatter = abs(again - centre) if again == again else 0.0
+    bends = [a - 2 * centre + b for a, b in zip(ahead, behind, strict=True)]
+    tables = [nearby[i * NOISE_POINTS :][:NOISE_POINTS] for i in range(len(NOISE_TABLES))]
+    *close, far = tables
+    surely = max(SMALLEST, scatter, EPSILON * abs(centre))
+    further = noise_of(far)
+    relative = max(EPSILON, (further or 0.0) / (abs(far[0]) or math.inf))
+    moves = [abs(value - centre) for pair in zip(ahead, behind, strict=True) for value in pair]
+    still = 0 in moves[-2 * FEW :]
+    less, more = sorted(noise_of(table) or 0.0 for table in close)
+    if not still and further is not None and more > ALIKE * less:
+        # Only one side is noisy: a corner or a pole is there, which is not seen further off.
+        more = min(more, MOST * max(further, EPSILON * abs(far[0]), relative * abs(centre)))
+    noise = max(surely, noise_left(bends), less, more)
+    first = min(filter(None, moves), default=EPSILON)
+    if still and first <= STAIR * max(1.0, abs(at), abs(centre)):
+        noise = max(noise, first)
+
+    def rounding(side: Sequence[float]) -> list[float]:
+        """What each value may be off: by its own rounding, and by that of numbers like x + h."""
+        further = [abs(a - b) / (h / 2) for a, b, h in zip(side, side[1:], steps, strict=False)]
+        moved = [ARGUMENT * unit * slope for slope in (*further, further[-1])]
+        return [
+            max(noise, relative * abs(value)) + more
+            for value, more in zip(side, moved, strict=True)
+        ]
+
+    floor = FLOOR * abs(centre) / unit
+
+    def sure(found: Estimate) -> Estimate:
+        """With the bar that it deserves even if differences agree better."""
+        if found.bar == math.inf:
+            return found
+        tilts = [1 / (abs(at) or unit), *([abs(found.slope) / abs(centre)] if centre else [])]
+        return found.widened(floor + TILT * noise * min(tilts) + WRITTEN * abs(found.slope))
+
+    noises = {1.0: rounding(ahead), -1.0: rounding(behind)}
+
+    def one_sided(side: Sequence[float], sign: float) -> Estimate:
+        slopes = [sign * (value - centre) / h for value, h in zip(side, steps, strict=True)]
+        off = [(noise + each) / h for each, h in zip(noises[sign], steps, strict=True)]
+        return sure(limit(slopes, off, (1, 2, 3, 4)))
+
+    trios = list(zip(ahead, behind, steps, strict=True))
+    central = [(a - b) / (2 * h) for a, b, h in trios]
+    off = [(a + b) / (2 * h) for a, b, h in zip(noises[1.0], noises[-1.0], steps, strict=True)]
+    changes = (
+        [abs(a - centre) for a in ahead],
+        [abs(b - centre) for b in behind],
+        [abs(a - b) for a, b, _ in trios],
+        [abs(bend) for bend in bends],
+    )
+    return Evidence(
+        value=centre,
+        both=sure(limit(central, off, (2, 4, 6, 8))),
+        left=one_sided(behind, -1.0),
+        right=one_sided(ahead, 1.0),
+        closest=closest(central),
+        noise=noise,
+        largest=max((abs(value) for value in values if math.isfinite(value)), default=0.0),
+        scatter=scatter,
+        jumps=any(lingers(each, surely) for each in changes),
+        nearby=max(
+            (
+                abs(value - centre) / h
+                for side in (ahead, behind)
+                for value, h in zip(side[:FEW], steps, strict=False)
+                if math.isfinite(value)
+            ),
+            default=0.0,
+        ),
+        steps=tuple(steps),
+        quotients=tuple(central),
+    )
+
+
+def lingers(differences: Sequence[float], noise: float) -> bool:
+    """Whether differences of f shrink more slowly than the smallest steps they are taken over."""
+    tail = [d for d in differences[-LAST:] if math.isfinite(d)]
+    if len(tail) < LAST or min(tail) <= 50 * noise:
+        return False
+    return all(2**-0.9 < b / a < 1.1 for a, b in itertools.pairwise(tail))
+
+
+def noise_of(table: Sequence[float]) -> float | None:
+    """The noise in equally spaced values, from their differences of high order; None if unclear.
+
+    Source: Moré and Wild, Estimating computational noise (2011), section 3.
+    """
+    size = max(map(abs, table))
+    if not size < math.inf or not all(map(math.isfinite, table)):
+        return None
+    if not size:
+        return 0.0
+    levels = []
+    differences = [value / size for value in table]  # whose squares do not underflow
+    for order in range(1, len(table)):
+        differences = [b - a for a, b in itertools.pairwise(differences)]
+        if order == NOISE_ORDER and min(differences) * max(differences) > 0:
+            return None  # a trend
+        if order >= NOISE_ORDER:
+            gamma = math.factorial(order) ** 2 / math.factorial(2 * order)
+            mean_square = sum(d * d for d in differences) / len(differences)
+            levels.append(math.sqrt(gamma * mean_square))
+    if not any(levels):
+        return 0.0
+    # Noise looks the same at every order.
+    if max(levels) > 8 * min(levels):
+        return None
+    return CAUTION * size * sorted(levels)[len(levels) // 2]
+
+
+def noise_left(bends: Sequence[float]) -> float:
+    """The noise in f(h) − 2 f(0) + f(−h) at the smallest steps h, each half the one before.
+
+    Combined so that nothing is left of a jump, of a corner, ∝ h, or of curvature, ∝ h². A corner
+    close by spoils some of what is left, and the largest steps may show more than curvature.
+    """
+    small = bends[HALVINGS // 2 :]
+    changes = [b - a for a, b in itertools.pairwise(small)]
+    trios = zip(changes, changes[1:], changes[2:], strict=False)
+    left = sorted(abs(a - 6 * b + 8 * c) / 15 for a, b, c in trios)
+    low = left[len(left) // 3]
+    return 2 * CAUTION * low if low < math.inf else 0.0
+
+
+def closest(quotients: Sequence[float]) -> Estimate:
+    """What the smallest steps say by themselves, if they agree."""
+    last = quotients[-FEW:]
+    if not all(map(math.isfinite, last)) or not any(last):
+        return Estimate()
+    return Estimate(last[-1], 10 * (max(last) - min(last)))
+
+
+def limit(slopes: list[float], noises: list[float], powers: tuple[int, ...]) -> Estimate:
+    """The limit of slopes at halved steps: Richardson's columns, chosen among by Lepski's rule.
+
+    `powers` are those of the step in the error of `slopes`; each column removes one of them. From
+    the smallest step upward the intervals are intersected while anything is left; of those the
+    narrowest is kept.
+    """
+    columns = [(slopes, noises)]
+    for power in powers:
+        factor = 2.0**power
+        before, noise = columns[-1]
+        finer = [b + (b - a) / (factor - 1) for a, b in itertools.pairwise(before)]
+        carried = [(factor * b + a) / (factor - 1) for a, b in itertools.pairwise(noise)]
+        columns.append((finer, carried))
+    best, low, high = Estimate(), -math.inf, math.inf
+    for level in range(len(slopes) - 1, 1, -1):
+        chosen = min(at_level(columns, level), key=lambda each: each.bar, default=Estimate())
+        if chosen.bar == math.inf:
+            continue
+        if chosen.high < low or chosen.low > high:
+            break
+        low, high = max(low, chosen.low), min(high, chosen.high)
+        if chosen.bar < best.bar:
+            best = chosen
+    return best
+
+
+def at_level(columns: list[tuple[list[float], list[float]]], level: int) -> Iterator[Estimate]:
+    """The estimates, one per column, whose smallest step is number `level`."""
+    for column, (values, noise) in enumerate(columns):
+        i = level - column
+        if i < 2:
+            return
+        change = abs(values[i] - values[i - 1])
+        ratio = change / (abs(values[i - 1] - values[i - 2]) or change) if change else 0.0
+        # What is left of a series that shrinks by this ratio; where it hardly does, nothing is.
+        if change > noise[i] and ratio > SLOWEST:
+            continue
+        left = max(2.0, 2 * ratio / (1 - ratio)) if change > noise[i] else 2.0
+        bar = noise[i] + left * change
+        if math.isfinite(bar):
+            yield Estimate(values[i], bar)
