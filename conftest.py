@@ -5,4 +5,5 @@ from __future__ import annotations
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pytest_collect_file = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README*.md", "docs/*.md"]).pytest()
+pages = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README*.md", "docs/*.md"])
+pytest_collect_file = pages.pytest()

@@ -130,6 +130,7 @@ def test_entries_that_are_no_numbers_are_named(many: Any, bad: float) -> None:
     assert report.evaluations <= MOST
 
 
+@pytest.mark.thorough
 def test_a_million_inputs_cost_at_most_four_hundred_evaluations() -> None:
     x = np.random.default_rng(3).normal(size=10**6)
     calls = 0

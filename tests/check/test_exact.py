@@ -98,6 +98,7 @@ class TestEveryRecord:
                 in_floats(run(op, Call(arrays, {}))), np.asarray(op.forward(*arrays), np.float64)
             )
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
     def test_is_found_right_from_the_smallest_inputs_to_large_ones(self, op: Operation) -> None:
         rng = np.random.default_rng(1)

@@ -716,11 +716,12 @@ def test_japanese_pages_say_all_and_hold_no_english(monkeypatch: pytest.MonkeyPa
             broadcast(),
             np.sum(large) + tie + np.sum(zeros * 0) + swish + single + unnamed + step + infinite,
             te.Value(1.0, "z") * 0,
+            np.sqrt(te.Value(0.0, "edge")),
         ]
         pages = [step_through(value, lang="ja").html for value in values]
     assert heard == set(JAPANESE)
     known = {"loss", "layers", "weight", "bias", "scale", "beta", "step", "rms"}  # names
-    known |= {"shape", "dtype", "float", "axis", "inf", "nan"}
+    known |= {"edge", "shape", "dtype", "float", "axis", "inf", "nan"}
     for page in pages:
         assert '<html lang="ja">' in page
         assert "@font-face" in page

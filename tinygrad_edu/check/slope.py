@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 EPSILON = 2.0**-52
 HALVINGS = 25
@@ -176,11 +181,14 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
         [abs(a - b) for a, b, _ in trios],
         [abs(bend) for bend in bends],
     )
+    with np.errstate(all="ignore"):
+        both = sure(limit(central, off, (2, 4, 6, 8)))
+        left, right = one_sided(behind, -1.0), one_sided(ahead, 1.0)
     return Evidence(
         value=centre,
-        both=sure(limit(central, off, (2, 4, 6, 8))),
-        left=one_sided(behind, -1.0),
-        right=one_sided(ahead, 1.0),
+        both=both,
+        left=left,
+        right=right,
         closest=closest(central),
         noise=noise,
         largest=max((abs(value) for value in values if math.isfinite(value)), default=0.0),
@@ -258,45 +266,48 @@ def closest(quotients: Sequence[float]) -> Estimate:
     return Estimate(last[-1], 10 * (max(last) - min(last)))
 
 
-def limit(slopes: list[float], noises: list[float], powers: tuple[int, ...]) -> Estimate:
+def limit(slopes: Sequence[float], noises: Sequence[float], powers: tuple[int, ...]) -> Estimate:
     """The limit of slopes at halved steps: Richardson's columns, chosen among by Lepski's rule.
 
     `powers` are those of the step in the error of `slopes`; each column removes one of them. From
     the smallest step upward the intervals are intersected while anything is left; of those the
     narrowest is kept.
     """
-    columns = [(slopes, noises)]
-    for power in powers:
+    values, noise = np.array(slopes), np.array(noises)
+    table = np.full(
+        (2, len(powers) + 1, len(values)), np.inf
+    )  # estimates and bars, by smallest step
+    for column, power in enumerate((*powers, powers[-1] + 1)):
+        table[0, column, column:] = values
+        table[1, column, column + 2 :] = bars(values, noise, power)
         factor = 2.0**power
-        before, noise = columns[-1]
-        finer = [b + (b - a) / (factor - 1) for a, b in itertools.pairwise(before)]
-        carried = [(factor * b + a) / (factor - 1) for a, b in itertools.pairwise(noise)]
-        columns.append((finer, carried))
+        values = values[1:] + (values[1:] - values[:-1]) / (factor - 1)
+        noise = (factor * noise[1:] + noise[:-1]) / (factor - 1)
+    chosen = table[1].argmin(0)
+    estimates, reaches = table[:, chosen, np.arange(len(slopes))].tolist()
     best, low, high = Estimate(), -math.inf, math.inf
-    for level in range(len(slopes) - 1, 1, -1):
-        chosen = min(at_level(columns, level), key=lambda each: each.bar, default=Estimate())
-        if chosen.bar == math.inf:
+    for slope, bar in zip(reversed(estimates), reversed(reaches), strict=True):
+        if bar == math.inf:
             continue
-        if chosen.high < low or chosen.low > high:
+        if slope + bar < low or slope - bar > high:
             break
-        low, high = max(low, chosen.low), min(high, chosen.high)
-        if chosen.bar < best.bar:
-            best = chosen
+        low, high = max(low, slope - bar), min(high, slope + bar)
+        if bar < best.bar:
+            best = Estimate(slope, bar)
     return best
 
 
-def at_level(columns: list[tuple[list[float], list[float]]], level: int) -> Iterator[Estimate]:
-    """The estimates, one per column, whose smallest step is number `level`."""
-    for column, (values, noise) in enumerate(columns):
-        i = level - column
-        if i < 2:
-            return
-        change = abs(values[i] - values[i - 1])
-        ratio = change / (abs(values[i - 1] - values[i - 2]) or change) if change else 0.0
-        # What is left of a series that shrinks by this ratio; where it hardly does, nothing is.
-        if change > noise[i] and ratio > SLOWEST:
-            continue
-        left = max(2.0, 2 * ratio / (1 - ratio)) if change > noise[i] else 2.0
-        bar = noise[i] + left * change
-        if math.isfinite(bar):
-            yield Estimate(values[i], bar)
+def bars(values: Array, noise: Array, power: int) -> Array:
+    """How far each of `values` may be from their limit, but for the first two; ∞ if unknown.
+
+    Their error should shrink by 2**-`power` from one to the next.
+    """
+    changes = np.abs(np.diff(values))
+    before, change, noise = changes[:-1], changes[1:], noise[2:]
+    ratio = np.divide(change, before, out=np.zeros_like(change), where=before > 0)
+    # What is left of a series that shrinks by this ratio; where it hardly does, nothing is known.
+    left = np.where(ratio > SLOWEST, np.inf, np.maximum(2.0, 2 * ratio / (1 - ratio)))
+    left = np.where(change > noise, left, 2.0)
+    # A change may vanish by chance: then the one before tells what it should have been.
+    found = noise + left * np.maximum(change, before * 2.0**-power)
+    return np.where(np.isfinite(found), found, np.inf)
