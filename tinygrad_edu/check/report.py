@@ -40,7 +40,8 @@ class Entry:
             expected = f"{v.low + 0.0:.6g}{to}{v.high + 0.0:.6g}"  # adding 0 takes the sign off −0
         else:
             expected = f"{v.expected + 0.0:.10g}"
-        return self.name, f"{v.claim:.10g}", expected, f"±{v.bar:.1e}", sentence(v, lang)
+        claim = "–" if v.reason == "shape" else f"{v.claim:.10g}"
+        return self.name, claim, expected, f"±{v.bar:.1e}", sentence(v, lang)
 
     @property
     def mark(self) -> str:
