@@ -16,7 +16,7 @@ from . import __version__, catalogue, sketch, verification, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
-from .errors import RenderingError, UnknownNameError
+from .errors import OperandError, RenderingError, UnknownNameError
 from .terminal import Terminal
 
 
@@ -47,7 +47,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader of the pipe, `head` for instance, has seen enough; keep the exit silent too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (UnknownNameError, RenderingError, ImportError, ValueError, OSError) as error:
+    except (
+        UnknownNameError,
+        RenderingError,
+        OperandError,
+        ImportError,
+        ValueError,
+        OSError,
+    ) as error:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except MemoryError as error:
@@ -240,7 +247,7 @@ def add_check(commands: Any) -> None:
     )
     defaults = verification.Settings("")
     command.set_defaults(
-        at=defaults.at,
+        at=[],
         claim=[],
         plot=defaults.plot,
         settings=verification.Settings,
@@ -248,7 +255,13 @@ def add_check(commands: Any) -> None:
     )
     add = command.add_argument
     add("text", metavar="FORMULA", help="an expression, or assignments with ; between them")
-    add("--at", metavar="POINT", default=argparse.SUPPRESS, help="as in x=1,y=2 or x=[1,2],y=3")
+    add(
+        "--at",
+        metavar="POINT",
+        action="append",
+        default=argparse.SUPPRESS,
+        help="values of names, as in x=1,y=2 or x=[1,2],y=3",
+    )
     add(
         "--claim",
         metavar="NAME=DERIVATIVE",

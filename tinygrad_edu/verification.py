@@ -24,7 +24,7 @@ class Settings:
     """
 
     text: str
-    at: str = ""
+    at: Sequence[str] = ()
     claim: Sequence[str] = ()
     order: int = 1
     precision: check.Precision = "float64"
@@ -39,7 +39,18 @@ def run(settings: Settings, terminal: Terminal) -> int:
     """
     program = Program(settings.text)
     fixed = read_point(settings.at)
-    values = program(leaves(fixed))
+    if settings.claim and settings.order == 2:
+        raise FormulaError(
+            "--claim judges first derivatives; for a second one give the first as the formula"
+        )
+    try:
+        values = program(leaves(fixed))
+    except FormulaError as error:
+        # The rest of the message shows the place.
+        first, *place = str(error).split("\n")
+        if "no value is called" in first:
+            first += ", or give its value as in --at x=1"
+        raise FormulaError("\n".join([first, *place])) from None
     result = list(values)[-1]
     if result in fixed:
         raise FormulaError(f"the formula computes {result}, so --at cannot set it; choose another")
@@ -91,12 +102,12 @@ def leaves(values: Mapping[str, Any]) -> dict[str, Value]:
     }
 
 
-def read_point(text: str) -> dict[str, Any]:
+def read_point(texts: Sequence[str]) -> dict[str, Any]:
     """The numbers in "x=1, y=[2, 3]". Raises `FormulaError`."""
-    if not text.strip():
+    if not any(text.strip() for text in texts):
         return {}
     parts, depth = [""], 0
-    for sign in text:
+    for sign in ",".join(texts):
         depth += (sign in "[(") - (sign in "])")
         if sign == "," and not depth:
             parts.append("")
@@ -120,6 +131,10 @@ def read_claims(texts: Sequence[str], inputs: Mapping[str, Any]) -> dict[str, Pr
                 f"--claim {text}: write the name of an input and the derivative by it, "
                 'as in --claim "x=tanh(y)"'
             )
+        if not formula:
+            raise FormulaError(f"--claim {text}: write the derivative by {name} behind the =")
+        if name in claims:
+            raise FormulaError(f"--claim {text}: there is a claim for {name} already; keep one")
         if name not in inputs:
             raise FormulaError(f"--claim {text}: {name} is no input; there is {', '.join(inputs)}")
         claims[name] = Program(formula)

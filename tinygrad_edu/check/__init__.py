@@ -67,7 +67,7 @@ def gradients(
     derivatives, or what `rule(*inputs)` returns for a function of any library: a gradient for
     each input, of the sum of all outputs, or Jacobians with f's axes first. `order=2` judges the
     engine's derivatives of derivatives, of a random weighted sum of all entries of the gradient.
-    `mode` "entries" looks at each entry alone, with 76 evaluations for each entry of an input;
+    `mode` "entries" looks at each entry alone, with 92 evaluations for each entry of an input;
     "directions" at three random directions, and names wrong entries by bisection; "auto" takes
     entries while they are few. `seed` draws directions and weights. `precision="exact"` replays
     f on numbers of 50 digits, for what float64 cannot tell (extra `verify`). `names` are what the
@@ -92,7 +92,12 @@ def gradients(
             )
         names = names or names_of(f, len(inputs))
         f = gradient_sum(f, rng)
-    return judged(Problem(f, inputs, rule, names), mode, precision, rng)
+    problem = Problem(f, inputs, rule, names)
+    if order == 2:
+        problem.notes.append(
+            "order=2: the derivatives are those of a random weighted sum of all first derivatives."
+        )
+    return judged(problem, mode, precision, rng)
 
 
 def assert_gradients(
@@ -122,6 +127,8 @@ def model(
     `mode`, `precision` and `seed` are those of `gradients`. The parameters are as before
     afterwards, without gradients. Raises `ShapeError` if the network has no parameters.
     """
+    if not isinstance(network, Module) or not callable(loss):
+        raise OperandError("give a model and a loss function, as in model(network, mse, x, y)")
     parameters = dict(network.named_parameters())
     if not parameters:
         raise ShapeError("this model has no parameters to check")
@@ -135,7 +142,10 @@ def model(
 
     def rule(*arrays: Any) -> tuple[Any, ...]:
         network.zero_grad()
-        placed(arrays).backward()
+        value = placed(arrays)
+        if not isinstance(value, Value):
+            raise OperandError(f"the loss returned {type(value).__name__}; it must return a Value")
+        value.backward()
         return tuple(
             np.zeros_like(leaf.data) if leaf.grad is None else leaf.grad for leaf in leaves
         )

@@ -20,7 +20,7 @@ from .verdict import Verdict, decide
 DIRECTIONS = 3
 # Once so many wrong entries have been named the search ends.
 NAMED = 8
-# Entries are judged alone, for 76 evaluations each, as long as this is enough for all.
+# Entries are judged alone, for 92 evaluations each, as long as this is enough for all.
 ENOUGH = 320
 
 
@@ -61,7 +61,8 @@ def by_directions(problem: Problem, rng: np.random.Generator) -> Report:
         wrong.append(alone(position))
     gradient[missing] = size[missing] = 0.0
     search, unsure = Search(f), np.zeros(size.size)
-    for turn in range(DIRECTIONS):
+    turn = 0
+    for turn in range(DIRECTIONS if size.any() else 0):
         direction = rng.standard_normal(size.size) * size
         if search.step is None:
             seen = evidence([f(direction, t) for t in sample_points(unit)], unit)
@@ -84,8 +85,10 @@ def by_directions(problem: Problem, rng: np.random.Generator) -> Report:
             # It is right now, within its bar, and takes no further part.
             gradient[position] = verdict.expected
             unsure[position] = verdict.bar
+    moved = np.count_nonzero(size)
     plural = "s" if turn else ""
-    notes = [f"{size.size} entries were checked along {turn + 1} random direction{plural}."]
+    notes = [f"{moved} entries were checked along {turn + 1} random direction{plural}."]
+    notes = notes if moved else []
     if missing.size:
         notes.append(f"{missing.size} entries of the gradient are not finite.")
     if len(wrong) >= NAMED:

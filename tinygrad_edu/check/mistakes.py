@@ -19,10 +19,13 @@ def guess(claimed: Array, expected: Array, bars: Array) -> str:
     `expected` and `bars` have the right shape; `claimed` may have another.
     """
     with np.errstate(all="ignore"):
-        room = float(np.max(4 * bars, initial=0) + NEAR * np.abs(expected).max(initial=0))
+        room = 4 * bars + NEAR * np.abs(expected).max(initial=0)
+        if np.all(np.isinf(room)):
+            return ""
 
         def close(a: Array, b: Array) -> bool:
-            return a.shape == b.shape and bool(np.all(np.abs(a - b) <= room))
+            allowed = room if room.shape == a.shape else np.min(room)
+            return a.shape == b.shape and bool(np.all(np.abs(a - b) <= allowed))
 
         for sentence, candidate in candidates(expected):
             if close(claimed, candidate):
@@ -32,7 +35,7 @@ def guess(claimed: Array, expected: Array, bars: Array) -> str:
         return proportional(claimed, expected, ~(np.abs(claimed - expected) <= room), room)
 
 
-def proportional(claimed: Array, expected: Array, wrong: Array, room: float) -> str:
+def proportional(claimed: Array, expected: Array, wrong: Array, room: Array) -> str:
     """What the wrong entries have in common: they are 0, or in one ratio to the right ones."""
     if not wrong.any():
         return ""
@@ -40,7 +43,8 @@ def proportional(claimed: Array, expected: Array, wrong: Array, room: float) -> 
     if np.all(claimed[wrong] == 0):
         return f"{some}: 0 where the gradient is not"
     ratio = float(np.median(claimed[wrong] / expected[wrong]))
-    if np.count_nonzero(wrong) > 1 and np.all(np.abs(claimed - ratio * expected)[wrong] <= room):
+    alike = np.abs(claimed - ratio * expected) <= room
+    if np.count_nonzero(wrong) > 1 and np.all(alike[wrong]):
         if abs(ratio + 1) <= NEAR:
             return f"{some}: the sign is wrong"
         return f"{some}: {ratio:.6g} times the right value"

@@ -17,7 +17,7 @@ from ..engine.node import Node, record
 from ..engine.sweep import gradients as swept
 from ..engine.sweep import order
 from ..engine.value import Value
-from ..errors import NotTrackedError
+from ..errors import NotTrackedError, OperandError
 from .directions import no_shape
 from .entries import by_entries, claimed
 from .mistakes import guess
@@ -44,6 +44,8 @@ def nodes(root: Node, *, seed: int = 0) -> Report:
     at. Surrogate rules are no derivatives: they are not judged.
     Raises `NotTrackedError` where there is nothing to judge, `StaleGraphError` as the sweep does.
     """
+    if not isinstance(root, Node):
+        raise OperandError(f"nodes takes a Value that was computed, not {root!r}")
     computed = [node for node in reversed(order(root)) if node.op is not None]
     if not root.requires_grad or not computed:
         raise NotTrackedError(
@@ -72,7 +74,7 @@ def nodes(root: Node, *, seed: int = 0) -> Report:
             remarks.append(f"{alone.label} was recorded at {node.line}")
     remarks.append(
         f"{len(computed) - surrogates.total()} operations were judged alone, at {judged} entries "
-        f"of their inputs; of each the {LISTED} worst are listed."
+        f"of their inputs, for a random incoming gradient; of each the {LISTED} worst are listed."
     )
     if sampled:
         remarks.append(

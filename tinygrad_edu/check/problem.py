@@ -52,7 +52,7 @@ class Problem:
                 raise DtypeError(
                     f"input {name} is {data.dtype}; give real numbers, as in np.array([1.0, 2.0])"
                 )
-            if data.dtype.kind != "f":
+            if data.dtype not in (np.float64, np.float32):
                 self.notes.append(f"{name} is {data.dtype} and was converted to float64.")
         self.point = [data.astype(np.float64) for data in self.given]
         self.shape = np.shape(self.value(self.point))
@@ -175,9 +175,10 @@ class Problem:
             largest = np.abs(exact).max(initial=0) or 1.0
             furthest = max(furthest, (np.abs(rounded - exact)[near] / largest).max(initial=0))
             out.append(np.where(near, exact, rounded))
+        away = f"up to {furthest:.0e} of the largest entry away" if furthest else "the same"
         self.notes.append(
             "float32 inputs were differentiated in float64; float32's own gradient, rounded on its "
-            f"way, is up to {furthest:.0e} of the largest entry away."
+            f"way, is {away}."
         )
         return out
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 ROWS = 60
 KINDS: tuple[Kind, ...] = ("correct", "kink", "inconclusive", "wrong")
+WRONG = "background: #fbe3e4; color: #7a0010"
 MARKS = {"correct": "✓", "wrong": "✗", "kink": "∠", "inconclusive": "?"}
 
 
@@ -44,9 +45,9 @@ class Entry:
         return self.name, claim, expected, f"±{v.bar:.1e}", sentence(v, lang)
 
     @property
-    def mark(self) -> str:
-        """The verdict as one sign."""
-        return MARKS[self.verdict.kind if self.verdict.ok else "wrong"]
+    def kind(self) -> Kind:
+        """What the entry counts as: wrong also at a kink, if the claim is outside of its slopes."""
+        return self.verdict.kind if self.verdict.ok else "wrong"
 
     @property
     def severity(self) -> tuple[int, float, float]:
@@ -87,8 +88,8 @@ class Report:
         return max(self.entries, key=lambda entry: entry.severity)
 
     def count(self, kind: Kind) -> int:
-        """How many entries have this kind of verdict."""
-        return sum(entry.verdict.kind == kind for entry in self.entries)
+        """How many entries have this kind of verdict; at a kink, a claim outside is wrong."""
+        return sum(entry.kind == kind for entry in self.entries)
 
     def summary(self, lang: str = "en") -> str:
         """One line: how many entries there are of each kind."""
@@ -127,12 +128,19 @@ class Report:
         return self.table()
 
     def _repr_html_(self) -> str:
-        def row(tag: str, cells: Sequence[str]) -> str:
-            inside = "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells)
-            return f"<tr>{inside}</tr>"
+        def row(tag: str, cells: Sequence[str], look: str = "") -> str:
+            sides = ("center", "left", "right", "right", "right", "left")
+            inside = "".join(
+                f'<{tag} style="text-align: {side}; padding: 0 0.6em">{html.escape(cell)}</{tag}>'
+                for side, cell in zip(sides, cells, strict=True)
+            )
+            return f'<tr style="{look}">{inside}</tr>'
 
         head = row("th", ["", *self.columns()])
-        body = [row("td", [e.mark, *e.cells()]) for e in self.shown()]
+        body = [
+            row("td", [MARKS[e.kind], *e.cells()], WRONG if e.kind == "wrong" else "")
+            for e in self.shown()
+        ]
         below = [f"<p>{html.escape(line)}</p>" for line in self.remarks()]
         table = f"<table>{head}{''.join(body)}</table>"
         return f"<p>{html.escape(self.summary())}</p>{table}{''.join(below)}"

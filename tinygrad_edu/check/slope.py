@@ -24,12 +24,14 @@ LEAST_SIZE = 0.1
 FEW = 4  # of the steps: the largest show how steep f is nearby
 LAST = 8  # of the steps, those that show a jump
 # Where the points begin whose differences show the noise, and their spacing, in units of the
-# largest step: two tables close by, on one side each, where a jump or a corner would look like
-# noise; one further off. Thirds, fifths and sevenths are out of step with stairs of any power of 2.
+# largest step: two tables close by on each side, for what looks like noise in one of them only is a
+# corner or a pole, and one table further off. Their fractions are out of step with any stairs.
 NOISE_TABLES = (
     (0.0, 2.0**-24 * 4 / 3),
-    (0.0, -(2.0**-17) * 4 / 5),
-    (-0.5, -(2.0**-16) * 4 / 7),
+    (0.0, -(2.0**-22) * 8 / 7),
+    (0.0, 2.0**-17 * 8 / 11),
+    (0.0, -(2.0**-19) * 4 / 5),
+    (-0.5, -(2.0**-16) * 8 / 13),
 )
 NOISE_POINTS, NOISE_ORDER = 8, 4
 # A measured noise is off by a factor of two or so, and a difference holds that of several values.
@@ -38,10 +40,10 @@ CAUTION = 3.0
 FLOOR = 16 * EPSILON
 # Numbers as large as x, which is at most 16 units, are rounded by half of this much of a unit.
 ARGUMENT = 8 * EPSILON
-# Noise is much the same on both sides, and no more than so many times that further off.
-ALIKE, MOST = 100.0, 10.0
 # The smallest change of f is a stair of rounding if it is this share of the numbers around.
 STAIR = 64 * EPSILON
+# Stairs higher than this share are no rounding of float64.
+WIDE = 1e-9
 # No slope is known better than it can be written down.
 WRITTEN = 8 * EPSILON
 SMALLEST = 5e-324
@@ -84,8 +86,9 @@ class Evidence:
     `both` is the slope by central differences, `left` and `right` are those of each side alone,
     `closest` is what the smallest steps alone say. `value` is f at the point, `largest` the largest
     of all values, `noise` the measured rounding; `scatter` is how far two calls at the point
-    differ. `jumps` says that f changes at once there, or ever faster. `nearby` is how steep f is on
-    the whole over the largest steps. `steps` and `quotients` are the plain central differences.
+    differ. `jumps` says that f changes at once there, or ever faster; `stairs` that it moves on
+    both sides, but not over the smaller half of the steps. `nearby` is how steep f is on the whole
+    over the largest steps. `steps` and `quotients` are the plain central differences.
     """
 
     value: float
@@ -97,6 +100,7 @@ class Evidence:
     largest: float
     scatter: float
     jumps: bool
+    stairs: bool
     nearby: float
     steps: tuple[float, ...]
     quotients: tuple[float, ...]
@@ -110,7 +114,7 @@ def largest_step(size: float) -> float:
 def sample_points(unit: float) -> list[float]:
     """Where `evidence` needs the values of f, the point itself (0) twice; `unit` is the first step.
 
-    They are 76: what one derivative costs.
+    They are 92: what one derivative costs.
     """
     steps = [unit * 2.0**-k for k in range(HALVINGS)]
     nearby = [
@@ -133,18 +137,16 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
     bends = [a - 2 * centre + b for a, b in zip(ahead, behind, strict=True)]
     tables = [nearby[i * NOISE_POINTS :][:NOISE_POINTS] for i in range(len(NOISE_TABLES))]
     *close, far = tables
-    surely = max(SMALLEST, scatter, EPSILON * abs(centre))
-    further = noise_of(far)
-    relative = max(EPSILON, (further or 0.0) / (abs(far[0]) or math.inf))
     moves = [abs(value - centre) for pair in zip(ahead, behind, strict=True) for value in pair]
     still = 0 in moves[-2 * FEW :]
-    less, more = sorted(noise_of(table) or 0.0 for table in close)
-    if not still and further is not None and more > ALIKE * less:
-        # Only one side is noisy: a corner or a pole is there, which is not seen further off.
-        more = min(more, MOST * max(further, EPSILON * abs(far[0]), relative * abs(centre)))
-    noise = max(surely, noise_left(bends), less, more)
+    *_, second, most = sorted(map(noise_of, close))
+    # Where f does not move its noise may come in wide stairs, which few of the tables see.
+    surely = max(SMALLEST, scatter, EPSILON * abs(centre), most if still else second)
+    noise = max(surely, noise_left(bends))
+    relative = max(EPSILON, noise_of(far) / (abs(far[0]) or math.inf))
     first = min(filter(None, moves), default=EPSILON)
-    if still and first <= STAIR * max(1.0, abs(at), abs(centre)):
+    sized = max(1.0, abs(at), abs(centre))
+    if still and first <= STAIR * sized:
         noise = max(noise, first)
 
     def rounding(side: Sequence[float]) -> list[float]:
@@ -194,6 +196,7 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
         largest=max((abs(value) for value in values if math.isfinite(value)), default=0.0),
         scatter=scatter,
         jumps=any(lingers(each, surely) for each in changes),
+        stairs=bool(moves[0] and moves[1]) and not any(moves[HALVINGS:]) and first > WIDE * sized,
         nearby=max(
             (
                 abs(value - centre) / h
@@ -216,31 +219,27 @@ def lingers(differences: Sequence[float], noise: float) -> bool:
     return all(2**-0.9 < b / a < 1.1 for a, b in itertools.pairwise(tail))
 
 
-def noise_of(table: Sequence[float]) -> float | None:
-    """The noise in equally spaced values, from their differences of high order; None if unclear.
+def noise_of(table: Sequence[float]) -> float:
+    """The noise in equally spaced values, from their differences of high order; 0 if unclear.
 
     Source: Moré and Wild, Estimating computational noise (2011), section 3.
     """
     size = max(map(abs, table))
-    if not size < math.inf or not all(map(math.isfinite, table)):
-        return None
-    if not size:
+    if not 0 < size < math.inf or not all(map(math.isfinite, table)):
         return 0.0
     levels = []
     differences = [value / size for value in table]  # whose squares do not underflow
-    for order in range(1, len(table)):
+    for order in range(1, len(table) - 1):  # a single difference of the last order tells little
         differences = [b - a for a, b in itertools.pairwise(differences)]
         if order == NOISE_ORDER and min(differences) * max(differences) > 0:
-            return None  # a trend
+            return 0.0  # a trend
         if order >= NOISE_ORDER:
             gamma = math.factorial(order) ** 2 / math.factorial(2 * order)
             mean_square = sum(d * d for d in differences) / len(differences)
             levels.append(math.sqrt(gamma * mean_square))
-    if not any(levels):
-        return 0.0
     # Noise looks the same at every order.
     if max(levels) > 8 * min(levels):
-        return None
+        return 0.0
     return CAUTION * size * sorted(levels)[len(levels) // 2]
 
 

@@ -59,6 +59,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "lost": "right as a formula, but float64 loses its digits; write it another way",
         "claim": "it is no finite number",
         "shape": "there is none, the gradient has another shape than the input",
+        "own": "the rule's own rounding is as large as its error",
+        "surrogate": "its rule stands in for the derivative on purpose",
+        "extreme": "it is {claim} at this declared extreme",
+        "widened": "float32 goes in and another dtype comes out; compute in the dtype of the input",
+        "float32": "float32 gives {claim:.8g} and float64 {expected:.8g}",
     },
     "ja": {
         "value": "この点で関数の値が有限でない",
@@ -75,6 +80,11 @@ REASONS: Mapping[str, Mapping[str, str]] = {
         "lost": "式としては正しいが、倍精度では桁が失われる（別の形に書き直すとよい）",
         "claim": "有限の数でない",
         "shape": "勾配の形が入力と異なる",
+        "own": "誤差が、検証する値そのものの丸め誤差と同程度",
+        "surrogate": "微分の代わりに使う規則であり、微分と違うのは意図したもの",
+        "extreme": "極端な入力として宣言されたこの点で、値が {claim} になる",
+        "widened": "単精度で入力したのに別の型で出力される（入力の型のまま計算するとよい）",
+        "float32": "単精度では {claim:.8g}、倍精度では {expected:.8g}",
     },
 }
 
@@ -89,7 +99,9 @@ def words(lang: str) -> Mapping[str, str]:
 def sentence(verdict: Verdict, lang: str = "en") -> str:
     """A verdict in words."""
     say = words(lang)
-    reason = REASONS[lang].get(verdict.reason, verdict.reason).format(bar=verdict.bar)
+    reason = verdict.reason
+    if reason in REASONS[lang]:
+        reason = REASONS[lang][reason].format(**vars(verdict))
     if verdict.kind == "correct":
         return say["digits"].format(digits=verdict.digits)
     if verdict.kind == "kink":

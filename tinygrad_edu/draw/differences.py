@@ -50,7 +50,10 @@ def error_against_step(entry: Entry, *, lang: str = "en") -> Figure:
     say = translator(lang)
     v = entry.verdict
     if not entry.steps:
-        raise ShapeError(f"no differences were taken for {entry.name}; plot another report")
+        raise ShapeError(
+            f"no differences were taken for {entry.name}: its verdict is by fifty digits, or by "
+            "bisection; plot the report of gradients(..., mode='entries')"
+        )
     with figure_context(lang):
         figure = new_figure(6.4, 4.6)
         axes = figure.add_subplot()
@@ -68,9 +71,13 @@ def error_against_step(entry: Entry, *, lang: str = "en") -> Figure:
                 axes.axhline(v.bar, color=GREY, linestyle=":", label=say("bar of the slope"))
             )
         finished(axes, say("step h"), say("error"))
+        if not axes.lines or (len(handles) == 1 and 0 < v.bar < inf):
+            text = say("The errors are 0 at every step, or not finite: there is nothing to draw.")
+            axes.text(0.5, 0.5, wrapped(text, 40, lang), ha="center", transform=axes.transAxes)
         title = f"{plain(entry.name)}: {plain(sentence(v, lang))}"
         axes.set_title(wrapped(title, 72, lang), fontsize="medium")
-        legend_below(figure, handles, lang)
+        if handles:
+            legend_below(figure, handles, lang)
     return figure
 
 

@@ -50,6 +50,10 @@ JAPANESE_FAMILIES = (
 
 # Keyed by the English text, so that drawing code can be read where it is written.
 JAPANESE: Mapping[str, str] = {
+    # derivatives and differences
+    "The errors are 0 at every step, or not finite: there is nothing to draw.": (
+        "どの刻み幅でも誤差が 0 か、有限でないため、描くものがありません。"
+    ),
     # losses
     "Loss during training": "学習中の損失",
     "Epoch": "エポック",

@@ -12,7 +12,7 @@ import numpy as np
 from ...check import Verdict, judge
 from ...engine.node import Node
 
-# A leaf of more entries is sampled: each entry takes 76 runs of the graph.
+# A leaf of more entries is sampled: each entry takes 92 runs of the graph.
 MOST, SAMPLE, SEED = 64, 16, 0
 # Gradients in float32 are compared with differences in float64.
 SINGLE_TOLERANCE = 1e-4
