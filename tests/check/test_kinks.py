@@ -142,8 +142,8 @@ def test_at_any_distance_right_is_not_wrong_and_wrong_not_correct(
         assert kink.judged(x, claim).kind != "correct"
     for claim in (-1.5, 1.5):
         found = kink.judged(x, claim)
-        # Nearer than the smallest step it looks like a jump of the slope.
-        assert found.kind != "correct" if distance < 1e-9 else not found.ok, found
+        # Nearer than the points that show the noise it looks like noise, or a jump of the slope.
+        assert found.kind != "correct" if distance < 1e-6 else not found.ok, found
 
 
 def test_where_kinks_cancel_the_function_is_smooth() -> None:
@@ -293,10 +293,11 @@ def test_ties_of_a_maximum_are_kinks_and_share() -> None:
     assert report.ok
     assert named(report, "kink") == ["x[1]", "x[2]"]
     assert report.count("correct") == 1
-    right: list[Rule] = [share_ties, lambda x: (x == 3.0) * 1.0, lambda x: np.array([0.0, 1, 0])]
+    right: list[Rule] = [share_ties, lambda x: np.array([0.0, 1, 0])]
     for rule in right:
         assert gradients(lambda x: np.max(x), x, rule=rule).ok
     wrong: list[Rule] = [
+        lambda x: (x == 3.0) * 1.0,  # each may have 1, but not both
         lambda x: np.array([0.0, 1.2, 0.5]),
         lambda x: np.array([0.1, 0.5, 0.5]),
         lambda x: np.array([0.0, -0.5, 0.5]),

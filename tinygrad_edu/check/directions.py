@@ -58,7 +58,12 @@ def by_directions(problem: Problem, rng: np.random.Generator) -> Report:
     wrong: list[Entry] = []
     missing = np.flatnonzero(~np.isfinite(gradient))
     for position in map(int, missing[:NAMED]):
-        wrong.append(alone(position))
+        # The first shows what it should have been; that of each would cost too much.
+        wrong.append(
+            alone(position)
+            if not wrong
+            else Entry(problem.name_at(position), nothing(float(gradient[position]), "claim"))
+        )
     gradient[missing] = size[missing] = 0.0
     search, unsure = Search(f), np.zeros(size.size)
     turn = 0
@@ -98,7 +103,10 @@ def by_directions(problem: Problem, rng: np.random.Generator) -> Report:
         parts = ("claim", "expected", "bar")
         sentence = guess(*(np.array([getattr(e.verdict, part) for e in wrong]) for part in parts))
     guesses = (f"those found: {sentence}",) if sentence else ()
-    entries += [*wrong, *(Entry(problem.names[number], no_shape()) for number in misshapen)]
+    entries += [
+        *wrong,
+        *(Entry(problem.names[number], nothing(math.nan, "shape")) for number in misshapen),
+    ]
     return Report(tuple(entries), (*problem.notes, *notes), guesses, problem.evaluations)
 
 
@@ -172,7 +180,6 @@ class Search:
             groups += [(second, error - share), (first, share)]
 
 
-def no_shape() -> Verdict:
-    """The verdict on a gradient of another shape than its input's."""
-    nan = math.nan
-    return Verdict("wrong", nan, nan, math.inf, nan, nan, reason="shape")
+def nothing(claim: float, reason: str) -> Verdict:
+    """The verdict on a claim that is none: no number, or of another shape than its input."""
+    return Verdict("wrong", claim, math.nan, math.inf, math.nan, math.nan, reason=reason)

@@ -5,6 +5,7 @@ A wrong gradient spreads to everything below it; the rule that made it is wrong 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ..engine.sweep import gradients as swept
 from ..engine.sweep import order
 from ..engine.value import Value
 from ..errors import NotTrackedError, OperandError
-from .directions import no_shape
+from .directions import nothing
 from .entries import by_entries, claimed
 from .mistakes import guess
 from .problem import Array, Problem
@@ -112,8 +113,8 @@ class Alone:
         try:
             claims = self.gradients(*given)
         except FAILURES as error:
-            shapeless = replace(no_shape(), reason=f"the rule fails: {error}")
-            return Report(tuple(Entry(name, shapeless) for name in names))
+            failed = nothing(math.nan, f"the rule fails: {error}")
+            return Report(tuple(Entry(name, failed) for name in names))
         if not self.sampled:
             problem = Problem(self.forward, given, self.gradients, names)
             return by_entries(problem, *claimed(problem))
