@@ -64,6 +64,7 @@ def test_the_gradient_of_the_gradient_is_its_slope(op: Operation, data: st.DataO
     check_second_order(op, data.draw(calls(op, most=2)))
 
 
+@pytest.mark.thorough  # `te.check.rule` does it in tests/check/test_rule.py, by other means
 @differentiable_records
 def test_both_orders_at_every_declared_shape_and_at_0d_length_1_and_empty(op: Operation) -> None:
     for seed, case in enumerate(fixed_cases(op)):
