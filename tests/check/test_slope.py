@@ -11,12 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.check.functions import FUNCTIONS
+from tinygrad_edu.check.noise import EPSILON, noise_of
 from tinygrad_edu.check.slope import (
-    EPSILON,
     Evidence,
     evidence,
     largest_step,
-    noise_of,
     sample_points,
 )
 

@@ -2,8 +2,9 @@
 
 Values of the function decide; no rule is trusted. `gradients` judges a function's gradient, the
 engine's or one written by hand, `model` every parameter of a model, `rule` one operation over its
-whole domain, `nodes` each operation of a graph. `slope.py` holds what is seen of a function,
-`verdict.py` what follows from it, `exact.py` the tier of fifty digits.
+whole domain, `nodes` each operation of a graph. `noise.py` measures how much of a function's values
+is rounding, `slope.py` reads its slope off them, `verdict.py` decides; `exact.py` is the tier of
+fifty digits.
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from ..engine.node import Node
 from ..errors import OperandError, ShapeError
 from ..terminal import width
 from .directions import contracted
+from .noise import EPSILON
 from .problem import Array, Problem
 from .report import Entry, Report
-from .slope import EPSILON, LEAST_SIZE
+from .slope import LEAST_SIZE
 from .verdict import MOST_DIGITS, SHARP, Verdict, judge
 from .words import sentence
 

@@ -17,6 +17,7 @@ from ..engine.sweep import gradients
 from ..engine.value import Value
 from .extremes import judge_float32
 from .mistakes import guess
+from .noise import POINTS, noise_of
 from .samples import (
     Call,
     apply,
@@ -29,7 +30,7 @@ from .samples import (
     option_sets,
     short,
 )
-from .slope import NOISE_POINTS, largest_step, noise_of, sample_points
+from .slope import largest_step, sample_points
 from .trial import Place, Trial
 from .verdict import Verdict
 
@@ -119,11 +120,11 @@ def derivatives(trial: Trial, call: Call, order: int = 1) -> None:
     def nearby() -> Any:
         """The claims close by: those of a rule that rounds well lie on a smooth curve."""
         pairs = [(x, SPACING * first_steps(x)) for x in call.arrays]
-        moves = np.arange(NOISE_POINTS) + 0.5
+        moves = np.arange(POINTS) + 0.5
         return np.array([claims(*(x + move * h for x, h in pairs)) for move in moves])
 
     def noise(*place: int) -> float:
-        return noise_of(nearby()[(slice(None), *place)].tolist()) or 0.0
+        return noise_of(nearby()[(slice(None), *place)].tolist())
 
     try:
         claimed = claims(*call.arrays)

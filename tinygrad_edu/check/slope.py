@@ -15,38 +15,19 @@ from typing import Any
 
 import numpy as np
 
+from .noise import EPSILON, measured, noise_points
+
 Array = np.ndarray[Any, np.dtype[Any]]
 
-EPSILON = 2.0**-52
 HALVINGS = 25
 # The largest step is between a sixteenth and an eighth of the input, or of this if it is smaller.
 LEAST_SIZE = 0.1
 FEW = 4  # of the steps: the largest show how steep f is nearby
 LAST = 8  # of the steps, those that show a jump
-# Where the points begin whose differences show the noise, and their spacing, in units of the
-# largest step: two tables close by on each side, for what looks like noise in one of them only is a
-# corner or a pole, and one table further off. Their fractions are out of step with any stairs.
-NOISE_TABLES = (
-    (0.0, 2.0**-24 * 4 / 3),
-    (0.0, -(2.0**-22) * 8 / 7),
-    (0.0, 2.0**-17 * 8 / 11),
-    (0.0, -(2.0**-19) * 4 / 5),
-    (-0.5, -(2.0**-16) * 8 / 13),
-)
-NOISE_POINTS, NOISE_ORDER = 8, 4
-# A measured noise is off by a factor of two or so, and a difference holds that of several values.
-CAUTION = 3.0
 # No slope is known better than this much rounding of f over the largest step.
 FLOOR = 16 * EPSILON
-# Numbers as large as x, which is at most 16 units, are rounded by half of this much of a unit.
-ARGUMENT = 8 * EPSILON
-# The smallest change of f is a stair of rounding if it is this share of the numbers around.
-STAIR = 64 * EPSILON
-# Stairs higher than this share are no rounding of float64.
-WIDE = 1e-9
 # No slope is known better than it can be written down.
 WRITTEN = 8 * EPSILON
-SMALLEST = 5e-324
 # Estimates that come nearer to their limit by less than this at each halving tell nothing of it.
 SLOWEST = 0.95
 # Errors that rounding makes may stay the same over distances like x: then they tilt f.
@@ -117,12 +98,7 @@ def sample_points(unit: float) -> list[float]:
     They are 92: what one derivative costs.
     """
     steps = [unit * 2.0**-k for k in range(HALVINGS)]
-    nearby = [
-        (start + (i + 0.5) * spacing) * unit
-        for start, spacing in NOISE_TABLES
-        for i in range(NOISE_POINTS)
-    ]
-    return [0.0, 0.0, *steps, *(-h for h in steps), *nearby]
+    return [0.0, 0.0, *steps, *(-h for h in steps), *noise_points(unit)]
 
 
 def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
@@ -133,31 +109,8 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
     centre, again, *rest = values
     ahead, behind, nearby = rest[:HALVINGS], rest[HALVINGS : 2 * HALVINGS], rest[2 * HALVINGS :]
     steps = [unit * 2.0**-k for k in range(HALVINGS)]
-    scatter = abs(again - centre) if again == again else 0.0
-    bends = [a - 2 * centre + b for a, b in zip(ahead, behind, strict=True)]
-    tables = [nearby[i * NOISE_POINTS :][:NOISE_POINTS] for i in range(len(NOISE_TABLES))]
-    *close, far = tables
-    moves = [abs(value - centre) for pair in zip(ahead, behind, strict=True) for value in pair]
-    still = 0 in moves[-2 * FEW :]
-    *_, second, most = sorted(map(noise_of, close))
-    # Where f does not move its noise may come in wide stairs, which few of the tables see.
-    surely = max(SMALLEST, scatter, EPSILON * abs(centre), most if still else second)
-    noise = max(surely, noise_left(bends))
-    relative = max(EPSILON, noise_of(far) / (abs(far[0]) or math.inf))
-    first = min(filter(None, moves), default=EPSILON)
-    sized = max(1.0, abs(at), abs(centre))
-    if still and first <= STAIR * sized:
-        noise = max(noise, first)
-
-    def rounding(side: Sequence[float]) -> list[float]:
-        """What each value may be off: by its own rounding, and by that of numbers like x + h."""
-        further = [abs(a - b) / (h / 2) for a, b, h in zip(side, side[1:], steps, strict=False)]
-        moved = [ARGUMENT * unit * slope for slope in (*further, further[-1])]
-        return [
-            max(noise, relative * abs(value)) + more
-            for value, more in zip(side, moved, strict=True)
-        ]
-
+    noise = measured((centre, again), ahead, behind, nearby, at)
+    noises = {1.0: noise.of(ahead, steps), -1.0: noise.of(behind, steps)}
     floor = FLOOR * abs(centre) / unit
 
     def sure(found: Estimate) -> Estimate:
@@ -165,13 +118,11 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
         if found.bar == math.inf:
             return found
         tilts = [1 / (abs(at) or unit), *([abs(found.slope) / abs(centre)] if centre else [])]
-        return found.widened(floor + TILT * noise * min(tilts) + WRITTEN * abs(found.slope))
-
-    noises = {1.0: rounding(ahead), -1.0: rounding(behind)}
+        return found.widened(floor + TILT * noise.value * min(tilts) + WRITTEN * abs(found.slope))
 
     def one_sided(side: Sequence[float], sign: float) -> Estimate:
         slopes = [sign * (value - centre) / h for value, h in zip(side, steps, strict=True)]
-        off = [(noise + each) / h for each, h in zip(noises[sign], steps, strict=True)]
+        off = [(noise.value + each) / h for each, h in zip(noises[sign], steps, strict=True)]
         return sure(limit(slopes, off, (1, 2, 3, 4)))
 
     trios = list(zip(ahead, behind, steps, strict=True))
@@ -181,7 +132,7 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
         [abs(a - centre) for a in ahead],
         [abs(b - centre) for b in behind],
         [abs(a - b) for a, b, _ in trios],
-        [abs(bend) for bend in bends],
+        [abs(a - 2 * centre + b) for a, b, _ in trios],
     )
     with np.errstate(all="ignore"):
         both = sure(limit(central, off, (2, 4, 6, 8)))
@@ -192,11 +143,11 @@ def evidence(values: Sequence[float], unit: float, at: float = 1.0) -> Evidence:
         left=left,
         right=right,
         closest=closest(central),
-        noise=noise,
+        noise=noise.value,
         largest=max((abs(value) for value in values if math.isfinite(value)), default=0.0),
-        scatter=scatter,
-        jumps=any(lingers(each, surely) for each in changes),
-        stairs=bool(moves[0] and moves[1]) and not any(moves[HALVINGS:]) and first > WIDE * sized,
+        scatter=noise.scatter,
+        jumps=any(lingers(each, noise.close) for each in changes),
+        stairs=noise.stairs,
         nearby=max(
             (
                 abs(value - centre) / h
@@ -217,44 +168,6 @@ def lingers(differences: Sequence[float], noise: float) -> bool:
     if len(tail) < LAST or min(tail) <= 50 * noise:
         return False
     return all(2**-0.9 < b / a < 1.1 for a, b in itertools.pairwise(tail))
-
-
-def noise_of(table: Sequence[float]) -> float:
-    """The noise in equally spaced values, from their differences of high order; 0 if unclear.
-
-    Source: Moré and Wild, Estimating computational noise (2011), section 3.
-    """
-    size = max(map(abs, table))
-    if not 0 < size < math.inf or not all(map(math.isfinite, table)):
-        return 0.0
-    levels = []
-    differences = [value / size for value in table]  # whose squares do not underflow
-    for order in range(1, len(table) - 1):  # a single difference of the last order tells little
-        differences = [b - a for a, b in itertools.pairwise(differences)]
-        if order == NOISE_ORDER and min(differences) * max(differences) > 0:
-            return 0.0  # a trend
-        if order >= NOISE_ORDER:
-            gamma = math.factorial(order) ** 2 / math.factorial(2 * order)
-            mean_square = sum(d * d for d in differences) / len(differences)
-            levels.append(math.sqrt(gamma * mean_square))
-    # Noise looks the same at every order.
-    if max(levels) > 8 * min(levels):
-        return 0.0
-    return CAUTION * size * sorted(levels)[len(levels) // 2]
-
-
-def noise_left(bends: Sequence[float]) -> float:
-    """The noise in f(h) − 2 f(0) + f(−h) at the smallest steps h, each half the one before.
-
-    Combined so that nothing is left of a jump, of a corner, ∝ h, or of curvature, ∝ h². A corner
-    close by spoils some of what is left, and the largest steps may show more than curvature.
-    """
-    small = bends[HALVINGS // 2 :]
-    changes = [b - a for a, b in itertools.pairwise(small)]
-    trios = zip(changes, changes[1:], changes[2:], strict=False)
-    left = sorted(abs(a - 6 * b + 8 * c) / 15 for a, b, c in trios)
-    low = left[len(left) // 3]
-    return 2 * CAUTION * low if low < math.inf else 0.0
 
 
 def closest(quotients: Sequence[float]) -> Estimate:
