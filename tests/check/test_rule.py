@@ -69,7 +69,7 @@ def test_every_record_gets_its_certificate(op: Operation) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("seed", range(1, 5))
+@pytest.mark.parametrize("seed", [1, 3])
 def test_in_all_few_are_inconclusive_and_none_is_wrong(seed: int) -> None:
     reports = [rule(op, seed=seed) for op in DIFFERENTIABLE if not op.surrogate]
     total = sum(len(report.entries) for report in reports)
@@ -194,7 +194,7 @@ def test_a_wrong_rule_gets_a_counterexample(name: str, change: Change) -> None:
         for op in DIFFERENTIABLE
         if not op.surrogate
         for name, position, mistake in mutants(op)
-    ],
+    ][::3],  # tests/ops/test_mutants.py tries them all
 )
 def test_all_wrong_rules_of_all_records(
     op: Operation, name: str, position: int, mistake: Mistake

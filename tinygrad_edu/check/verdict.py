@@ -20,8 +20,8 @@ SURELY = 4.0
 ZERO = 1e-9
 # The smallest difference of the slopes on the two sides, as a share of them, that makes a kink.
 KINK = 1e-9
-# Where all numbers are smaller, some on the way may have been lost to underflow or to a 1/∞.
-TINY = 1e-290
+# The squares of smaller numbers are lost to underflow, and products of several of them on the way.
+TINY = 1e-150
 
 
 @dataclass(frozen=True)
