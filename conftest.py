@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-pages = Sybil(parsers=[PythonCodeBlockParser()], patterns=["README*.md", "docs/*.md"])
+from tinygrad_edu.engine.operation import OPERATIONS
+
+
+def remember(namespace: dict[str, Any]) -> None:
+    """Keep the registry before a page declares operations, some of them wrong on purpose."""
+    namespace["registered"] = dict(OPERATIONS)
+
+
+def forget(namespace: dict[str, Any]) -> None:
+    """Leave the registry as it was, for the tests that draw from it."""
+    OPERATIONS.clear()
+    OPERATIONS.update(namespace["registered"])
+
+
+pages = Sybil(
+    parsers=[PythonCodeBlockParser()],
+    patterns=["README*.md", "docs/*.md"],
+    setup=remember,
+    teardown=forget,
+)
 pytest_collect_file = pages.pytest()
