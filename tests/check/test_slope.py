@@ -121,7 +121,9 @@ def test_polynomials_have_the_slope_of_their_coefficients(
     slope = float(p.deriv()(x))
     room = 8 * len(coefficients) * EPSILON * scale  # the rounding in this slope
     assert abs(found.both.slope - slope) <= found.both.bar + room
-    assert found.both.bar <= 1e-9 * scale or scale < 1e-290
+    # Of what does not move at all the bar is that of rounding beside 1.
+    still = found.nearby == 0 and found.both.bar <= 1e-12
+    assert found.both.bar <= 1e-9 * scale or scale < 1e-290 or still
 
 
 def test_a_constant_has_slope_zero_exactly() -> None:
