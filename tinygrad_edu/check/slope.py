@@ -186,9 +186,8 @@ def limit(slopes: Sequence[float], noises: Sequence[float], powers: tuple[int, .
     narrowest is kept.
     """
     values, noise = np.array(slopes), np.array(noises)
-    table = np.full(
-        (2, len(powers) + 1, len(values)), np.inf
-    )  # estimates and bars, by smallest step
+    # The estimates and their bars, each column's in the place of its smallest step.
+    table = np.full((2, len(powers) + 1, len(values)), np.inf)
     for column, power in enumerate((*powers, powers[-1] + 1)):
         table[0, column, column:] = values
         table[1, column, column + 2 :] = bars(values, noise, power)

@@ -107,8 +107,8 @@ def decide(claim: float, seen: Evidence) -> Verdict:
             return unclear("rounding", best)
         reason = "" if math.isfinite(claim) else "claim"
         return Verdict("wrong", claim, best.slope, best.bar, best.low, best.high, reason=reason)
-    sharpness = SHARP * max(abs(best.slope), abs(claim))
     scale = max(abs(best.slope), abs(claim))
+    sharpness = SHARP * scale
     if abs(claim) <= best.bar:
         # Beside a slope of zero no bar is small: that is judged beside how steep f is nearby.
         scale = seen.nearby

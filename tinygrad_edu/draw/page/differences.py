@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ...check import Verdict, judge
+from ...check.report import KINDS
+from ...check.verdict import Kind
 from ...engine.node import Node
 
 # A leaf of more entries is sampled: each entry takes 92 runs of the graph.
 MOST, SAMPLE, SEED = 64, 16, 0
 # Gradients in float32 are compared with differences in float64.
 SINGLE_TOLERANCE = 1e-4
-KINDS = ("correct", "kink", "inconclusive", "wrong")
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class Comparison:
         """The finite differences in the order of the entries."""
         return np.array([verdict.expected for _, verdict in self.entries])
 
-    def kind(self, verdict: Verdict) -> str:
+    def kind(self, verdict: Verdict) -> Kind:
         """What is said of an entry, in view of its precision."""
         near = verdict.error <= SINGLE_TOLERANCE * self.scale
         if not verdict.ok:
