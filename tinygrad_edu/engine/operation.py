@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 
-from ..errors import IncompleteRecordError, OperandError, UnknownNameError, closest
+from ..errors import ConversionError, IncompleteRecordError, OperandError, UnknownNameError, closest
 from .node import Node, record
 
 Kind = TypeVar("Kind", bound="Operation")
@@ -33,8 +33,9 @@ POSITIVE: Interval = (0.0, inf)
 NOT_NUMPY = frozenset({float, int, bool, list, tuple})
 
 OPERATIONS: dict[str, Operation] = {}
-UFUNCS: dict[Any, Operation] = {}
-FUNCTIONS: dict[Any, Callable[..., Any]] = {}
+# What NumPy's functions do on Values: records, and compositions of them (see dispatch.py).
+UFUNCS: dict[Any, Operation | Callable[..., Any]] = {}
+FUNCTIONS: dict[Any, Operation | Callable[..., Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,11 @@ class Operation:
         """The derivative rules, one per argument (one in all for a variadic record)."""
         return ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a call may name: the arguments and the options."""
+        return (*self.arguments, *self.options)
+
     def arity(self) -> int:
         """How many of `forward`'s parameters are arrays; the rest are options."""
         return len(self.rules)
@@ -156,20 +162,27 @@ class Operation:
             if isinstance(item, Node):
                 if not kwargs and len(args) == self.count and not self.variadic:
                     return record(self, args)
-                return record(self, *self.bind(args, kwargs))
+                return self.bound(args, kwargs)
         if self.variadic:
             arrays, *others = args
             arrays = tuple(arrays)
             if any(isinstance(item, Node) for item in arrays):
-                return record(self, *self.bind((arrays, *others), kwargs))
+                return self.bound((arrays, *others), kwargs)
             return self.forward(*arrays, *others, **kwargs)
         if kwargs and any(isinstance(item, Node) for item in kwargs.values()):
-            return record(self, *self.bind(args, kwargs))
+            return self.bound(args, kwargs)
         if args and args[0].__class__ in NOT_NUMPY:
             count = len(args) if self.elementwise else self.count
             out = self.forward(*numpy_operands(args[:count]), *args[count:], **kwargs)
             return out[()] if out.__class__ is np.ndarray else out
         return self.forward(*args, **kwargs)
+
+    def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """The node of a call that names its arguments or has options, some of which are Values."""
+        inputs, options = self.bind(args, kwargs)
+        if any(isinstance(item, Node) for item in inputs):
+            return record(self, inputs, options)
+        return self.forward(*inputs, **options)  # the only Value is an option: indices, say
 
     def bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -178,7 +191,7 @@ class Operation:
 
         An option that this record lacks may be given as None, as NumPy's own wrappers do.
         """
-        names = (*self.arguments, *self.options)
+        names = self.names
         if len(args) > len(names):
             raise OperandError(
                 f"{self.name} takes {', '.join(names)}; {len(args)} positional arguments are given"
@@ -190,7 +203,7 @@ class Operation:
             if name in names:
                 given[name] = value
             elif value is not None:
-                raise OperandError(self.unknown_option(name))
+                raise OperandError(unknown_option(self.name, name, names))
         inputs = []
         for name in self.arguments:
             if name not in given and name not in self.defaults:
@@ -199,15 +212,6 @@ class Operation:
         if self.variadic:
             inputs = list(inputs[0])
         return tuple(inputs), {name: plain(value) for name, value in given.items()}
-
-    def unknown_option(self, name: str) -> str:
-        """What to say of an option that the record does not take."""
-        if name == "dim" and "axis" in self.options:
-            return f"{self.name} takes axis=, NumPy's name, where PyTorch writes dim="
-        if name == "keepdim" and "keepdims" in self.options:
-            return f"{self.name} takes keepdims=, NumPy's name, where PyTorch writes keepdim="
-        known = (*self.arguments, *self.options)
-        return f"{self.name} has no option {name!r} on a Value; it takes {', '.join(known)}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} operation {self.name}>"
@@ -433,9 +437,25 @@ def numpy_operands(args: tuple[Any, ...]) -> list[Any]:
     return arrays if weak else [np.asarray(a)[()] for a in arrays]
 
 
+def unknown_option(function: str, name: str, known: tuple[str, ...]) -> str:
+    """What to say of an option that a function takes in NumPy or PyTorch, but not on a Value."""
+    if name == "dim" and "axis" in known:
+        return f"{function} takes axis=, NumPy's name, where PyTorch writes dim="
+    if name == "keepdim" and "keepdims" in known:
+        return f"{function} takes keepdims=, NumPy's name, where PyTorch writes keepdim="
+    if name == "dtype":
+        return f"{function} takes no dtype= on a Value; write v.astype(dtype) before or after it"
+    return f"{function} has no option {name!r} on a Value; it takes {', '.join(known)}"
+
+
 def plain(option: Any) -> Any:
     """An option as the graph keeps it: nobody can change it afterwards."""
     if isinstance(option, Node):
+        if option.requires_grad:
+            raise ConversionError(
+                "a tracked Value cannot be an option (an index, an axis, a count): no gradient "
+                "flows through it; pass v.data, or v.detach()"
+            )
         return option._data
     if isinstance(option, np.ndarray):
         option = option.copy()
@@ -460,12 +480,15 @@ def register(operation: Kind) -> Kind:
             f"an operation {operation.name!r} exists already; choose another name"
         )
     OPERATIONS[operation.name] = operation
-    for function in operation.numpy:
-        if isinstance(function, np.ufunc):
-            UFUNCS[function] = operation
-        else:
-            FUNCTIONS[function] = operation
+    enter(operation, operation.numpy)
     return operation
+
+
+def enter(implementation: Operation | Callable[..., Any], functions: Iterable[Any]) -> None:
+    """Let NumPy's `functions` be `implementation` on Values."""
+    for function in functions:
+        table = UFUNCS if isinstance(function, np.ufunc) else FUNCTIONS
+        table[function] = implementation
 
 
 def listed(item: Any, is_one: Callable[[Any], bool]) -> tuple[Any, ...]:

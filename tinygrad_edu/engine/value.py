@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn, TypeAlias
 
@@ -13,14 +12,13 @@ from ..errors import (
     InPlaceError,
     NotTrackedError,
     ShapeError,
-    UnsupportedError,
-    closest,
 )
 from . import sweep
 from .context import STATE
+from .dispatch import call_function, call_ufunc
 from .node import NO_OPTIONS, Node, frozen, make_leaf, tick, wrapped
 from .node import record as record_any
-from .operation import FUNCTIONS, OPERATIONS, UFUNCS, Operation
+from .operation import OPERATIONS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Scalar = float | int | bool | np.generic
@@ -136,23 +134,7 @@ class Value(Node):
     # NumPy hands its functions back to Value through these two.
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is not None:
-            raise InPlaceError(
-                f"np.{ufunc.__name__} cannot write a Value into an existing array, the gradient "
-                "would be lost; write array = array + value (a new result), np.where or te.set_at"
-            )
-        if method != "__call__":
-            raise UnsupportedError(
-                f"np.{ufunc.__name__}.{method} is not supported on a Value; "
-                "write np.sum, np.max, np.min or np.mean for a reduction"
-            )
-        operation = UFUNCS.get(ufunc)
-        if operation is None:
-            raise unsupported(f"numpy.{ufunc.__name__}")
-        unknown = [name for name, value in kwargs.items() if value is not None]
-        if unknown:
-            raise UnsupportedError(operation.unknown_option(unknown[0]))
-        return record(operation, inputs)
+        return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(
         self,
@@ -161,19 +143,7 @@ class Value(Node):
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> Any:
-        if kwargs.get("out") is not None:
-            raise InPlaceError(
-                f"np.{function.__name__} cannot write a Value into out=; use what it returns"
-            )
-        implementation = FUNCTIONS.get(function)
-        if implementation is None:
-            raise unsupported(f"{function.__module__}.{function.__name__}")
-        if isinstance(implementation, Operation) and len(args) > implementation.count:
-            # Options given by position come in NumPy's order, which has dtype and out in it.
-            names = tuple(inspect.signature(function).parameters)[implementation.count :]
-            options = dict(zip(names, args[implementation.count :], strict=False))
-            args, kwargs = args[: implementation.count], {**options, **kwargs}
-        return implementation(*args, **kwargs)
+        return call_function(function, args, kwargs)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if self.requires_grad:
@@ -558,15 +528,3 @@ def frozen_part(part: Any) -> Any:
         array = np.array([p._data if isinstance(p, Node) else p for p in part])
         return array if array.size else array.astype(np.intp)
     return part.copy() if isinstance(part, np.ndarray) else part
-
-
-def unsupported(path: str) -> UnsupportedError:
-    """The error for a NumPy function without a record, with the nearest that have one."""
-    known = {function.__name__ for function in (*UFUNCS, *FUNCTIONS)}
-    near = closest(path.rpartition(".")[2], known, fallback=False)
-    return UnsupportedError(
-        f"{path.replace('numpy', 'np', 1)} has no derivative rule here"
-        f"{f'; the closest that have one are {near}' if near else ''} (te.OPERATIONS lists all). "
-        "Declare your own with te.define_elementwise or te.define_structural, "
-        "or use v.data if no gradient is needed"
-    )

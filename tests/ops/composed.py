@@ -1,0 +1,39 @@
+"""The judge of NumPy's functions that operations make up: NumPy's values, and their slopes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tinygrad_edu as te
+
+
+def agrees(call: Callable[..., Any], *arrays: Any, order: int = 2) -> None:
+    """`call` of Values gives what it gives of arrays, each single one or all of them wrapped,
+    and its derivatives up to `order` are the slopes of what NumPy computes; float32 stays float32.
+    """
+    plain = call(*arrays)
+    for tracked in itertools.product((True, False), repeat=len(arrays)):
+        if not any(tracked):
+            continue
+        mixed = [te.Value(a) if yes else a for a, yes in zip(arrays, tracked, strict=True)]
+        out = call(*mixed)
+        assert isinstance(out, te.Value)
+        assert out.shape == np.shape(plain)
+        assert out.requires_grad
+        np.testing.assert_allclose(out.data, plain, rtol=1e-13, atol=1e-14)
+    values = [te.Value(a) for a in arrays]
+    out = call(*values)
+    gradients = te.grad(out, values, gradient=np.ones(out.shape))
+    for g, value in zip(gradients, values, strict=True):
+        assert (g.shape, g.dtype) == (value.shape, value.dtype)
+    for each in range(1, order + 1):
+        te.check.assert_gradients(call, *arrays, order=each)
+    single = [te.Value(np.float32(a)) for a in arrays]
+    out = call(*single)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out.data, plain, rtol=1e-4, atol=1e-5)
+    assert all(g.dtype == np.float32 for g in te.grad(out, single, np.ones(out.shape)))

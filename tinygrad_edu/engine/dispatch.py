@@ -1,0 +1,214 @@
+"""How a call of NumPy's reaches an operation: NumPy hands it to Value, and Value to this module.
+
+A function of NumPy is a record (`np.tanh`), or a *composition*: plain NumPy that the records make
+up (`np.fliplr` is a flip). Compositions have no rules, so nothing in them can be wrong twice.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import accumulate
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ..errors import InPlaceError, OperandError, UnsupportedError, closest
+from .node import record
+from .operation import FUNCTIONS, OPERATIONS, UFUNCS, Operation, enter, unknown_option
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Records that do at once what a ufunc does to one entry after the other.
+REDUCTIONS = {
+    "add": "sum",
+    "multiply": "prod",
+    "maximum": "max",
+    "minimum": "min",
+    "logaddexp": "logsumexp",
+    "logical_and": "all",
+    "logical_or": "any",
+}
+ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
+
+
+@dataclass(frozen=True, eq=False)
+class Composition:
+    """A function of NumPy written with operations.
+
+    Its parameters bear NumPy's names; those of NumPy's that it lacks are refused, unless None.
+    """
+
+    function: Callable[..., Any]
+    numpy: tuple[Any, ...]
+    names: tuple[str, ...]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The function's result. Raises `OperandError` for an option that it does not take."""
+        for name, value in kwargs.items():
+            if name not in self.names and "kwargs" not in self.names:
+                if value is not None:
+                    raise OperandError(unknown_option(self.function.__name__, name, self.names))
+                kwargs = {name: value for name, value in kwargs.items() if name in self.names}
+        try:
+            inspect.signature(self.function).bind(*args, **kwargs)
+        except TypeError as error:
+            takes = ", ".join(self.names)
+            raise OperandError(f"np.{self.function.__name__}({takes}): {error}") from None
+        return self.function(*args, **kwargs)
+
+
+def implements(*functions: Any) -> Callable[[Function], Function]:
+    """Decorates what NumPy's `functions` do on Values, written with other operations."""
+
+    def decorate(function: Function) -> Function:
+        names = tuple(inspect.signature(function).parameters)
+        enter(Composition(function, functions, names), functions)
+        return function
+
+    return decorate
+
+
+def call_function(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """One of NumPy's functions on Values. Raises `UnsupportedError`, `InPlaceError`."""
+    if kwargs.get("out") is not None:
+        raise InPlaceError(
+            f"np.{function.__name__} cannot write a Value into out=; use what it returns"
+        )
+    implementation = FUNCTIONS.get(function)
+    if implementation is None:
+        raise unsupported(f"{function.__module__}.{function.__name__}")
+    count = implementation.count if isinstance(implementation, Operation) else 1
+    if len(args) > count:
+        # Options given by position come in NumPy's order, which has dtype and out in it.
+        names = by_position(function)[count : len(args)]
+        if len(names) == len(args) - count:
+            args, kwargs = args[:count], {**dict(zip(names, args[count:], strict=True)), **kwargs}
+    return implementation(*args, **kwargs)
+
+
+@lru_cache(maxsize=None)
+def by_position(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters of one of NumPy's functions that may be named or given in this order.
+
+    None after the first that may not be named, and none at all where NumPy does not tell.
+    """
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # written in C
+        return ()
+    named = [each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters]
+    names = [each.name for each in parameters]
+    return tuple(names) if all(named[1:]) or "out" in names else ()
+
+
+def call_ufunc(
+    ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """A ufunc of NumPy, or a method of one, on Values.
+
+    Raises `UnsupportedError`, `InPlaceError`.
+    """
+    if kwargs.get("out") is not None or method == "at":
+        raise InPlaceError(
+            f"np.{ufunc.__name__} cannot write a Value into an existing array, the gradient "
+            "would be lost; write array = array + value (a new result), np.where or te.set_at"
+        )
+    operation = UFUNCS.get(ufunc)
+    if operation is None:
+        raise unsupported(f"numpy.{ufunc.__name__}")
+    given = {name: value for name, value in kwargs.items() if value is not None}
+    if method in METHODS:
+        return METHODS[method](ufunc, operation, *inputs, **given)
+    if method != "__call__":
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.{method} is not supported on a Value; "
+            f"reduce each slice, as in te.stack([np.sum(v[:2]), np.sum(v[2:])])"
+        )
+    if not isinstance(operation, Operation):
+        return operation(*inputs, **given)
+    if given:
+        raise UnsupportedError(unknown_option(operation.name, next(iter(given)), operation.names))
+    return record(operation, inputs)
+
+
+def slices(a: Any, axis: int) -> Iterator[Any]:
+    """The parts of `a` along an axis, each without it."""
+    before = (slice(None),) * (axis % a.ndim)
+    return (a[(*before, position)] for position in range(a.shape[axis]))
+
+
+def reduce(
+    ufunc: np.ufunc,
+    operation: Callable[..., Any],
+    array: Any,
+    axis: Any = 0,
+    keepdims: bool = False,
+    initial: Any = None,
+    **unknown: Any,
+) -> Any:
+    """`ufunc.reduce`: by the record of the whole reduction, else one entry after the other."""
+    refuse(ufunc, "reduce", unknown)
+    known = REDUCTIONS.get(ufunc.__name__)
+    if known:
+        total = OPERATIONS[known](array, axis=axis, keepdims=keepdims)
+        return total if initial is None else operation(initial, total)
+    axes = range(array.ndim) if axis is None else np.atleast_1d(axis) % array.ndim
+    for each in sorted((int(each) for each in axes), reverse=True):
+        parts = list(slices(array, each))
+        start = initial if initial is not None else ufunc.identity if not parts else None
+        if start is None and not parts:
+            raise OperandError(f"np.{ufunc.__name__}.reduce of nothing has no value; pass initial=")
+        *_, array = accumulate(parts, operation, initial=start)
+        array = np.expand_dims(array, each) if keepdims else array
+        initial = None
+    return array
+
+
+def accumulated(
+    ufunc: np.ufunc, operation: Callable[..., Any], array: Any, axis: int = 0, **unknown: Any
+) -> Any:
+    """`ufunc.accumulate`: all the results that a reduction passes through."""
+    refuse(ufunc, "accumulate", unknown)
+    known = ACCUMULATIONS.get(ufunc.__name__)
+    if known:
+        return OPERATIONS[known](array, axis=axis)
+    return np.stack(list(accumulate(slices(array, axis), operation)), axis=axis)
+
+
+def outer(ufunc: np.ufunc, operation: Callable[..., Any], a: Any, b: Any, **unknown: Any) -> Any:
+    """`ufunc.outer`: of each entry of `a` with each of `b`."""
+    refuse(ufunc, "outer", unknown)
+    return operation(np.reshape(a, (*np.shape(a), *(1,) * np.ndim(b))), b)
+
+
+def refuse(ufunc: np.ufunc, method: str, unknown: Mapping[str, Any]) -> None:
+    """Raise `UnsupportedError` for an option of a ufunc's method that no Value takes."""
+    if unknown:
+        raise UnsupportedError(
+            f"np.{ufunc.__name__}.{method} has no option {next(iter(unknown))!r} on a Value; "
+            "choose entries with np.where, and convert with .astype"
+        )
+
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "reduce": reduce,
+    "accumulate": accumulated,
+    "outer": outer,
+}
+
+
+def unsupported(path: str) -> UnsupportedError:
+    """The error for a NumPy function without a record, with the nearest that have one."""
+    known = {function.__name__ for function in (*UFUNCS, *FUNCTIONS)}
+    near = closest(path.rpartition(".")[2], known, fallback=False)
+    return UnsupportedError(
+        f"{path.replace('numpy', 'np', 1)} has no derivative rule here"
+        f"{f'; the closest that have one are {near}' if near else ''} (te.OPERATIONS lists all). "
+        "Declare your own with te.define_elementwise or te.define_structural, "
+        "or use v.data if no gradient is needed"
+    )
