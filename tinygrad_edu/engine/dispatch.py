@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache
 from itertools import accumulate
 from typing import Any, TypeVar
 
@@ -91,7 +91,7 @@ def call_function(
     return implementation(*args, **kwargs)
 
 
-@lru_cache(maxsize=None)
+@cache
 def by_position(function: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters of one of NumPy's functions that may be named or given in this order.
 

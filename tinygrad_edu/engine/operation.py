@@ -444,7 +444,9 @@ def unknown_option(function: str, name: str, known: tuple[str, ...]) -> str:
     if name == "keepdim" and "keepdims" in known:
         return f"{function} takes keepdims=, NumPy's name, where PyTorch writes keepdim="
     if name == "dtype":
-        return f"{function} takes no dtype= on a Value; write v.astype(dtype) before or after it"
+        return (
+            f"{function} has no option 'dtype' on a Value; write v.astype(dtype) before or after it"
+        )
     return f"{function} has no option {name!r} on a Value; it takes {', '.join(known)}"
 
 
