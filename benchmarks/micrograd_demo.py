@@ -94,16 +94,16 @@ def moons(
     return x[order], np.repeat([-1, 1], len(angle))[order]
 
 
-def count_nodes(root: Any, inputs: Callable[[Any], Sequence[Any]]) -> int:
+def all_nodes(root: Any, inputs: Callable[[Any], Sequence[Any]]) -> list[Any]:
     """Values that the graph of ``root`` holds; plain numbers among the inputs do not count."""
-    seen = {id(root)}
+    seen = {id(root): root}
     todo = [root]
     while todo:
         for node in inputs(todo.pop()):
             if isinstance(node, type(root)) and id(node) not in seen:
-                seen.add(id(node))
+                seen[id(node)] = node
                 todo.append(node)
-    return len(seen)
+    return list(seen.values())
 
 
 def verify(reference: Network, network: Network) -> None:

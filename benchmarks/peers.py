@@ -136,6 +136,14 @@ def versions() -> list[str]:
     return [f"{package} {version(package)}" for package in packages if is_installed(package)]
 
 
+def compared(packages: Sequence[str]) -> str:
+    """NumPy and the libraries compared with, and which of them are missing."""
+    there = [f"{package} {version(package)}" for package in packages if is_installed(package)]
+    missing = [package for package in packages if not is_installed(package)]
+    text = ", ".join([f"NumPy {version('numpy')}", *there])
+    return f"{text}; not installed: {', '.join(missing)}" if missing else text
+
+
 def blas() -> str:
     """NumPy's BLAS, its processor kernel and its threads, as far as ``threadpoolctl`` can tell."""
     if not is_installed("threadpoolctl"):

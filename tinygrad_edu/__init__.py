@@ -21,7 +21,7 @@ from .engine.derivatives import (
 from .engine.operation import OPERATIONS, define_elementwise, define_structural
 from .engine.value import Value
 from .ops.selection import set_at
-from .ops.shaping import array, stack
+from .ops.joining import array, stack
 from .ops.special import erf
 
 __all__ = [

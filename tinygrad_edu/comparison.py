@@ -18,7 +18,7 @@ from .errors import OperandError, ShapeError, UnknownNameError, closest
 from .flow import rms
 from .nn.init import Initialiser
 from .nn.layers import MLP, label, side_by_side
-from .ops.linalg import affine
+from .ops.products import affine
 from .optim import SGD
 from .terminal import Terminal
 

@@ -17,7 +17,7 @@ from .errors import ShapeError
 from .files import write_text
 from .nn.layers import Linear
 from .nn.module import Module
-from .ops.linalg import affine, matmul
+from .ops.products import affine, matmul
 
 
 def rms(array: Any) -> float:

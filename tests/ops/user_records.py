@@ -38,7 +38,6 @@ with restored():
         formula=r"\sqrt{{{0}^2 + {1}^2}}",
         domain=(REAL, REAL),
         kinks=(lambda a, b: np.abs(a) + np.abs(b),),
-        numpy=(np.hypot,),
         extremes=((3e200, 4e200), (3e-200, 4e-200), (0.0, 0.0)),
     )
     te.define_elementwise(
@@ -53,12 +52,13 @@ with restored():
     )
     te.define_elementwise("user_half", lambda x: x / 2, 0.5, formula=r"\frac{{{0}}}{{2}}")
     te.define_structural(
-        "user_tril",
-        lambda m, k=0: np.tril(m, k),
-        lambda g, out, m, k=0: np.tril(g, k),
-        formula=r"\operatorname{{tril}}\left({0}\right)",
-        cases=((((3, 3),), {}), (((2, 2, 3),), {"k": 1})),
-        numpy=(np.tril,),
+        "user_unwrap",  # a function of NumPy that the package does not have
+        lambda p, axis=-1: np.unwrap(p, axis=axis),
+        lambda g, out, p, axis=-1: g,
+        formula=r"\operatorname{{unwrap}}\left({0}\right)",
+        domain=(-1.5, 1.5),
+        cases=((((3,),), {}), (((2, 3),), {"axis": 0})),
+        numpy=(np.unwrap,),
     )
     te.define_structural(
         "user_outer_sum",

@@ -13,10 +13,10 @@ import numpy as np
 
 from ..engine.blocks import blockwise
 from ..engine.operation import REAL, ThroughOutput, define_elementwise
-from ..ops.elementary import aligned, arctan_slope, sech_squared, sech_squared_through
 from ..ops.selection import bounded
 from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
 from ..ops.tails import MANY, amended, far_out, greatest
+from ..ops.trigonometry import aligned, arctan_slope, sech_squared, sech_squared_through
 from .record import Activation
 
 # exp(−x) overflows below −88 in float32.

@@ -19,17 +19,24 @@ UNARY = {
     **{name: name for name in ("exp", "expm1", "log", "log1p", "log10", "sqrt", "sign")},
     **{name: name for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh", "floor", "ceil")},
     **{f"arc{name}": f"a{name}" for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    "rint": "nint",
+    **{"rint": "nint", "degrees": "degrees", "radians": "radians"},
 }
 BINARY = {
     "divide",
     "power",
     "float_power",
     "logaddexp",
+    "logaddexp2",
     "hypot",
     "arctan2",
     "copysign",
     "heaviside",
+    "floor_divide",
+    "remainder",
+    "fmod",
+    "fmax",
+    "fmin",
+    "sinc_derivative",
 }
 # Beyond these exp is infinite or 0 for all purposes; its exponent would not fit into any memory.
 LARGEST_POWER = 10**400
@@ -117,6 +124,27 @@ def functions() -> dict[str, Callable[..., Any]]:
     def logaddexp(a: Any, b: Any) -> Any:
         return max(a, b) + ctx.log1p(exp(-abs(a - b)))
 
+    def logaddexp2(a: Any, b: Any) -> Any:
+        return logaddexp(a * ctx.ln2, b * ctx.ln2) / ctx.ln2
+
+    def trunc(x: Any) -> Any:
+        return ctx.floor(x) if x > 0 else ctx.ceil(x)
+
+    def sinc_derivative(x: Any, order: Any) -> Any:
+        k, z = int(order), x * ctx.pi
+        if abs(z) > k + 1:
+            out = ctx.sin(z) / z
+            for j in range(1, k + 1):
+                out = (ctx.sin(z + j * ctx.pi / 2) - j * out) / z
+        else:
+            # The integral of tᵏ cos⁽ᵏ⁾(z t) from 0 to 1, power by power.
+            powers = (
+                (-1) ** ((k + n) // 2) * z**n / (ctx.factorial(n) * (k + n + 1))
+                for n in range(k % 2, 3 * (k + ctx.dps) + 9, 2)
+            )
+            out = ctx.fsum(powers)
+        return out * ctx.pi**k
+
     def erf(x: Any) -> Any:
         return ctx.sign(x) if x * x > FAR else ctx.erf(x)
 
@@ -134,6 +162,14 @@ def functions() -> dict[str, Callable[..., Any]]:
         "power": power,
         "float_power": power,
         "logaddexp": logaddexp,
+        "logaddexp2": logaddexp2,
+        "trunc": trunc,
+        "floor_divide": lambda a, b: ctx.floor(divide(a, b)),
+        "remainder": lambda a, b: a - b * ctx.floor(divided(a, b)),
+        "fmod": lambda a, b: a - b * trunc(divided(a, b)),
+        "fmax": lambda a, b: max(a, b) if a == a and b == b else a if a == a else b,
+        "fmin": lambda a, b: min(a, b) if a == a and b == b else a if a == a else b,
+        "sinc_derivative": sinc_derivative,
         "hypot": ctx.hypot,
         "arctan2": ctx.atan2,
         "copysign": lambda a, b: abs(a) if b >= 0 else -abs(a),
@@ -172,6 +208,7 @@ def functions() -> dict[str, Callable[..., Any]]:
     real.__rpow__ = checked(lambda b, a: power(a, b))
     for name in ("isnan", "isinf", "isfinite"):
         whole[name] = truth(getattr(ctx, name))
+    whole["signbit"] = truth(lambda x: x < 0)
     return whole
 
 

@@ -137,7 +137,7 @@ def applied(
         if definition is not None:
             return definition.run(operands)[id(definition.roots[0])]
         if op.name in SPECIAL:
-            return SPECIAL[op.name](*operands)
+            return SPECIAL[op.name](*operands, **options)
         return number(op.forward(*operands, **options))
     except (TypeError, ValueError, AttributeError) as error:
         raise OperandError(
@@ -154,10 +154,12 @@ def chained(g: Any, slope: Any) -> Any:
 
 # What has no definition and a forward for floats.
 SPECIAL: Mapping[str, Callable[..., Any]] = {
-    "astype": lambda a: lift(a),
+    "astype": lambda a, dtype: lift(a),
     "chain_product": chained,
     "erf": lambda x: lift(functions()["erf"](x)),
     "normal_cdf": lambda x: lift(functions()["normal_cdf"](x)),
+    "sinc": lambda x: lift(functions()["sinc_derivative"](x, 0)),
+    "sinc_derivative": lambda x, order: lift(functions()["sinc_derivative"](x, order)),
 }
 
 

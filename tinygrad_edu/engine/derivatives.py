@@ -1,219 +1,275 @@
 """Derivatives of functions: gradients, products with Jacobians, and whole matrices of them.
 
-Each is read off the sweep; forward mode is the pullback of the pullback.
+Each is read off the sweep; forward mode is the pullback of the pullback. What a function is given
+and what it returns may be nested containers (see `containers`): derivatives come back in their
+form. In between, all that it returns is one vector, and so each derivative is one sweep.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import Any, overload
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 
-from ..errors import NonFiniteError, OperandError, ShapeError
-from .context import STATE, changed, observe
-from .node import Node, describe, user_line
-from .operation import OPERATIONS
+from ..errors import OperandError, ShapeError
+from .call import Call, vector
+from .containers import Model, filled, leaves, mapped, matched, opened, parts
+from .context import changed
+from .node import Node
+from .nonfinite import trace_nonfinite as trace_nonfinite
 from .sweep import gradients, start
 from .value import Value
+
+Key = TypeVar("Key", bound=str | int)
+Function = Callable[..., Any]
+Positions = int | tuple[int, ...]
+
+# Where HIPS autograd, JAX and PyTorch write another name.
+SPELLINGS = {"argnum": "argument", "argnums": "argument", "grad_outputs": "gradient"}
 
 
 @overload
 def grad(
-    y: Callable[..., Any], xs: None = None, *, create_graph: bool = False
+    y: Function, argument: Positions = 0, /, *, create_graph: bool = False
+) -> Callable[..., Any]: ...
+
+
+@overload
+def grad(
+    y: Function, *, argument: Positions = 0, create_graph: bool = False
 ) -> Callable[..., Any]: ...
 
 
 @overload
 def grad(
     y: Value,
-    xs: Value | Sequence[Value],
+    xs: Value | Iterable[Value],
     gradient: Any = None,
-    create_graph: bool = False,
+    create_graph: Literal[False] = False,
 ) -> tuple[Any, ...]: ...
 
 
-def grad(y: Any, xs: Any = None, gradient: Any = None, create_graph: bool = False) -> Any:
+@overload
+def grad(
+    y: Value,
+    xs: Value | Iterable[Value],
+    gradient: Any = None,
+    *,
+    create_graph: Literal[True],
+) -> tuple[Value, ...]: ...
+
+
+@overload
+def grad(
+    y: Value, xs: dict[Key, Value], gradient: Any = None, create_graph: Literal[False] = False
+) -> dict[Key, Any]: ...
+
+
+@overload
+def grad(
+    y: Value, xs: dict[Key, Value], gradient: Any = None, *, create_graph: Literal[True]
+) -> dict[Key, Value]: ...
+
+
+@overload
+def grad(
+    y: Value, xs: Model, gradient: Any = None, create_graph: bool = False
+) -> dict[str, Any]: ...
+
+
+def grad(
+    y: Any,
+    xs: Any = None,
+    gradient: Any = None,
+    create_graph: bool = False,
+    **options: Any,
+) -> Any:
     """∂y/∂x for each x of `xs`, a tuple in their order; or, of a function, its gradient function.
 
     `gradient` is the incoming gradient of y's shape, optional for a single number. Zeros stand
     where y does not depend on x. With `create_graph` the results are Values that can be
-    differentiated again. `grad(f)` takes the derivative in f's first argument: arrays give
-    arrays, Values (or `create_graph`) give Values. No `.grad` is touched.
-    Raises `ShapeError`, `NotTrackedError`, `StaleGraphError`.
+    differentiated again. A dict of Values, or a model, gives a dict.
+
+    `te.grad(f)` takes the derivative of a single number by f's first argument, `te.grad(f, 1)` by
+    its second, and `te.grad(f, (0, 1))` the pair of both (or write `argument=`). Arrays give
+    arrays; Values, or `create_graph`, give Values. An argument may be a dict, list, tuple, named
+    tuple or dataclass of numbers, nested at will: the gradient has its form, integers in it count
+    as float64, and None stands for what is no number (bools, text, functions). A list of plain
+    numbers is an array. A `te.nn.Module` is differentiated by its own parameters, to a dict
+    {name: array} without those that do not require gradients. No `.grad` is touched.
+    Raises `ShapeError`, `OperandError`, `NotTrackedError`, `StaleGraphError`.
     """
     if not isinstance(y, Node):
         if not callable(y):
             raise OperandError(f"te.grad takes a Value or a function, not {y!r}")
-        both = value_and_grad(y, create_graph=create_graph)
+        if gradient is not None:
+            raise OperandError("gradient= goes with te.grad(y, xs); of a function write te.vjp")
+        if xs is not None:
+            options["argument"] = xs
+        both = value_and_grad(y, create_graph=create_graph, **options)
         return lambda *args, **keywords: both(*args, **keywords)[1]
+    if options:
+        refuse("grad(y, xs)", options, "gradient= and create_graph=")
     if xs is None:
         raise OperandError("te.grad(y, xs) needs xs: the Value or list of Values to derive by")
-    nodes = (xs,) if isinstance(xs, Node) else tuple(xs)
-    for x in nodes:
-        if not isinstance(x, Node):
-            raise OperandError(f"te.grad takes Values in xs, not {x!r}; wrap it with te.Value")
+    if isinstance(xs, Node):
+        xs = (xs,)
+    elif parts(xs) is None or isinstance(xs, list):
+        xs = tuple(xs) if isinstance(xs, Iterable) else (xs,)
+    wanted = opened(xs)
+    mapped(not_a_value, wanted, not_a_value)
     if not y.requires_grad:
         start(y, gradient)
-    return gradients(y, nodes, gradient, create_graph)
+    return filled(wanted, gradients(y, tuple(leaves(wanted)), gradient, create_graph))
+
+
+def not_a_value(x: Any, path: str = "") -> Any:
+    """Refuse what is asked for a derivative by and is no Value."""
+    if not isinstance(x, Node):
+        raise OperandError(f"te.grad takes Values in xs, not {x!r}; wrap it with te.Value")
+    return x
 
 
 def value_and_grad(
-    f: Callable[..., Any], *, create_graph: bool = False
+    f: Function, argument: Positions = 0, *, create_graph: bool = False, **unknown: Any
 ) -> Callable[..., tuple[Any, Any]]:
-    """The function that returns `(f(x, ...), ∂f/∂x)`, x being the first argument."""
+    """The function that returns `(f(x, ...), ∂f/∂x)`: `te.grad(f)` with f's own value."""
+    refuse("value_and_grad", unknown)
+    argument = checked(argument)
 
-    def derived(x: Any, *others: Any, **keywords: Any) -> tuple[Any, Any]:
-        call = Call(f, (x,), others, keywords, create_graph)
-        (slope,) = call.pulled(None)
-        return call.result, slope
+    def derived(*args: Any, **keywords: Any) -> tuple[Any, Any]:
+        call = Call(*alone(f, argument, args, keywords), create_graph)
+        return call.result, call.gradient()
 
     return derived
 
 
-class Call:
-    """One recorded call of `f`, with a fresh node for every input that is differentiated.
+def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """`(f(*inputs), pullback)`: pullback(g) is gᵀJ, one gradient per input.
 
-    Fresh, because a Value that the caller holds may also reach f by another way, which does not
-    count; and still joined to it, so that derivatives nest. `as_values` says whether results
-    are Values: where an input is one, a graph is asked for, or this call stands inside a function
-    that is being differentiated itself.
+    g has the form of what f returns, which may be a container; each gradient has its input's.
+    Raises `ShapeError` where g does not fit.
     """
-
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        inputs: Sequence[Any],
-        others: Sequence[Any] = (),
-        keywords: Mapping[str, Any] | None = None,
-        create_graph: bool = False,
-    ) -> None:
-        given = create_graph or any(isinstance(x, Node) for x in inputs)
-        self.as_values = given or STATE.get().differentiating
-        with changed(tracking=True, differentiating=True):
-            self.leaves = tuple(fresh(x) for x in inputs)
-            y = f(*self.leaves, *others, **(keywords or {}))
-        self.y = y if isinstance(y, Value) else Value(y, requires_grad=False)
-        self.result = self.y if self.as_values else self.y.data
-
-    def pulled(self, g: Any, as_values: bool | None = None) -> tuple[Any, ...]:
-        """The gradient of every input for an incoming gradient `g` of the result."""
-        if g is None and self.y.size != 1:
-            start(self.y, g)
-        keep = self.as_values if as_values is None else as_values
-        return gradients(self.y, self.leaves, g, keep)
-
-
-def fresh(x: Any) -> Value:
-    """A tracked node of x's numbers that f alone can reach."""
-    if isinstance(x, Value) and x.requires_grad:
-        return OPERATIONS["positive"](x)  # type: ignore[no-any-return]
-    return Value(x)
-
-
-def vjp(f: Callable[..., Any], *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
-    """`(f(*inputs), pullback)`: pullback(g) is gᵀJ, one array per input, for g of f's shape."""
-    call = Call(f, inputs)
+    call = Call(lambda given: f(*given), inputs)
 
     def pullback(g: Any) -> tuple[Any, ...]:
-        return call.pulled(g, call.as_values or isinstance(g, Node))
+        incoming = list(matched(call.outputs, g, "the gradient", "f's result"))
+        as_values = call.as_values or any(isinstance(each, Node) for each in incoming)
+        slopes: tuple[Any, ...] = filled(call.inputs, call.pulled(vector(incoming), as_values))
+        return slopes
 
     return call.result, pullback
 
 
-def jvp(f: Callable[..., Any], inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """`(f(*inputs), J · tangents)`: the change of f along one direction.
 
-    The pullback is linear in its gradient; differentiating it once more gives the forward product.
-    Raises `ShapeError` where a tangent's shape is not its input's.
+    A tangent has its input's form (a model's is a dict {parameter name: array}).
+    Raises `ShapeError` where it does not, `OperandError` where `inputs` is no tuple.
     """
+    for name, given in (("inputs", inputs), ("tangents", tangents)):
+        if not isinstance(given, tuple | list):
+            raise OperandError(
+                f"te.jvp takes {name} as a tuple, one for each argument of f: "
+                "te.jvp(f, (x,), (tangent,))"
+            )
     if len(inputs) != len(tangents):
         raise ShapeError(f"{len(inputs)} inputs need as many tangents, not {len(tangents)}")
-    for x, tangent in zip(inputs, tangents, strict=True):
-        if np.shape(x) != np.shape(tangent):
-            raise ShapeError(
-                f"a tangent of shape {np.shape(tangent)} does not fit its input of shape "
-                f"{np.shape(x)}; they must be equal"
-            )
-    call = Call(f, inputs, create_graph=any(isinstance(t, Node) for t in tangents))
-    probe = Value(np.zeros_like(call.y.data))
-    pulled = call.pulled(probe, as_values=True)
-    directions = [t if isinstance(t, Node) else Value(t, requires_grad=False) for t in tangents]
-    with changed(tracking=True):
-        total: Any = sum(np.sum(p * d) for p, d in zip(pulled, directions, strict=True))
-    if isinstance(total, Value):
-        (forward,) = gradients(total, (probe,), None, call.as_values)
-    else:
-        forward = probe.detach() if call.as_values else probe.data
-    return call.result, forward
+    along = tuple(tangents)
+    as_values = any(isinstance(tangent, Node) for tangent in leaves(along))
+    call = Call(lambda given: f(*given), tuple(inputs), as_values)
+    directions = list(matched(call.inputs, along, "tangents", "its input"))
+    return call.result, filled(call.outputs, call.portions(call.pushed(directions)))
 
 
-def jacobian(f: Callable[..., Any], *, create_graph: bool = False) -> Callable[..., Any]:
-    """The function x ↦ ∂f/∂x of shape f's shape + x's shape (first argument)."""
+def jacobian(
+    f: Function, argument: Positions = 0, *, create_graph: bool = False, **unknown: Any
+) -> Callable[..., Any]:
+    """The function x ↦ ∂f/∂x of shape f's shape + x's shape.
 
-    def derived(x: Any, *others: Any, **keywords: Any) -> Any:
-        call = Call(f, (x,), others, keywords, create_graph)
-        y, (leaf,) = call.y, call.leaves
-        shape = y.shape + leaf.shape
-        units = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-        rows = [call.pulled(unit)[0] for unit in units]
-        if not rows:
-            empty = np.zeros(shape, leaf.dtype)
-            return Value(empty, requires_grad=False) if call.as_values else empty
-        with changed(tracking=True):
-            return np.reshape(np.stack(rows), shape) if shape else rows[0]
+    x is f's first argument, or the one at position `argument`. Where f returns a container, each
+    of its leaves is replaced by its derivative; where x is one, that has x's form.
+    """
+    refuse("jacobian", unknown)
+    argument = checked(argument)
+
+    def derived(*args: Any, **keywords: Any) -> Any:
+        return Call(*alone(f, argument, args, keywords), create_graph).jacobian()
 
     return derived
 
 
-def hessian(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function x ↦ ∂²f/∂x² of shape x's shape twice, for a scalar f (first argument)."""
-    return jacobian(grad(f, create_graph=True))
+def hessian(f: Function, argument: Positions = 0, **unknown: Any) -> Callable[..., Any]:
+    """The function x ↦ ∂²f/∂x² of shape x's shape twice, for f of a single number.
+
+    x is f's first argument, or the one at position `argument`. For a container x the result has
+    x's form twice: `hessian(f)(x)["a"]["b"]` is ∂²f/∂a∂b.
+    """
+    refuse("hessian", unknown, "argument=")
+    slope = grad(f, argument=argument, create_graph=True)
+    return jacobian(slope, argument)
 
 
-def hvp(f: Callable[..., Any]) -> Callable[..., Any]:
-    """The function (x, v) ↦ H v, the Hessian of a scalar f times a vector of x's shape."""
+def hvp(f: Function) -> Callable[..., Any]:
+    """The function (x, v) ↦ H v, the Hessian of a single number f times a vector of x's form.
+
+    Raises `ShapeError` where v's form is not x's.
+    """
 
     def product(x: Any, v: Any, *others: Any, **keywords: Any) -> Any:
-        call = Call(f, (x,), others, keywords, create_graph=isinstance(v, Node))
-        (slope,) = call.pulled(None, as_values=True)
-        return gradients(slope, call.leaves, v, call.as_values)[0]
+        as_values = any(isinstance(each, Node) for each in leaves(v))
+        call = Call(lambda given: f(given, *others, **keywords), x, as_values)
+        direction = list(matched(call.inputs, v, "v", "x"))
+        with changed(tracking=True):
+            slope, seed = vector(call.slope(as_values=True)), vector(direction)
+        return filled(call.inputs, gradients(slope, call.leaves, seed, call.as_values))
 
     return product
 
 
-@contextmanager
-def trace_nonfinite() -> Iterator[None]:
-    """Raise `NonFiniteError` at the first NaN or infinity, naming the operation that bore it.
+def alone(
+    f: Function, argument: Positions, args: tuple[Any, ...], keywords: Mapping[str, Any]
+) -> tuple[Callable[[Any], Any], Any]:
+    """`f` as a function of what it is to be differentiated by, and that."""
+    chosen = argument if isinstance(argument, tuple) else (argument,)
+    count = len(args)
+    for position in chosen:
+        if not -count <= position < count:
+            raise OperandError(
+                f"there is no argument {position} to derive by, as {count} are given by position; "
+                "give it by position, not by name"
+            )
+    if len({position % count for position in chosen}) < len(chosen):
+        raise OperandError(f"argument={argument} names an argument twice")
+    if argument == 0:
+        return lambda x: f(x, *args[1:], **keywords), args[0]
 
-    Forward, the operation whose result is not finite; backward, the node whose incoming gradient
-    is not. Costs a look at every array.
-    """
-    users: dict[int, Node] = {}
+    def of_chosen(x: Any) -> Any:
+        given = list(args)
+        for position, part in zip(chosen, x if chosen is argument else (x,), strict=True):
+            given[position] = part
+        return f(*given, **keywords)
 
-    def look(node: Node, gradient: Any) -> None:
-        forward = gradient is None
-        found = node._data if forward else gradient
-        if forward:
-            users.clear()  # of an earlier sweep, whose graph must not be kept alive
-        if np.all(np.isfinite(found)):
-            if not forward:
-                for item in node.inputs:
-                    if isinstance(item, Node):
-                        users[item.serial] = node
-            return
-        bearer = node if forward else users.get(node.serial, node)
-        made_by = bearer.op.name if bearer.op else "the incoming gradient"
-        given = ", ".join(describe(item) for item in bearer.inputs)
-        line = bearer.line or (user_line() if forward else None)
-        bad = np.asarray(found)[~np.isfinite(found)].flat[0]
-        what = "gave" if forward else f"passed on, to {describe(node)}, the gradient"
-        raise NonFiniteError(
-            f"{made_by}{f' of {given}' if given else ''} {what} {bad}"
-            f"{f' at {line}' if line else ''}; look at its inputs: log and sqrt need positive "
-            "numbers, exp and ** overflow, division needs a divisor that is not zero"
+    return of_chosen, tuple(args[i] for i in chosen) if chosen is argument else args[chosen[0]]
+
+
+def checked(argument: Any) -> Positions:
+    """`argument` if it is a position or a tuple of positions; else an error."""
+    chosen = argument if isinstance(argument, tuple) else (argument,)
+    if not all(isinstance(each, int | np.integer) for each in chosen) or isinstance(argument, bool):
+        raise OperandError(
+            "the argument to derive by is given by its position, an int or a tuple of ints, not "
+            f"{argument!r:.60}; a derivative is a function itself: te.grad(f)(x)"
         )
+    return argument  # type: ignore[no-any-return]
 
-    with observe(look):
-        yield
+
+def refuse(
+    name: str, unknown: Mapping[str, Any], known: str = "argument= and create_graph="
+) -> None:
+    """Raise `OperandError` for an option there is not, with ours for the names others give it."""
+    for option, given in unknown.items():
+        ours = SPELLINGS.get(option)
+        hint = f"write {ours}={given!r:.60}" if ours else f"it takes {known}"
+        raise OperandError(f"te.{name} has no option {option!r}; {hint}")

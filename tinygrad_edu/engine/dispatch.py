@@ -18,6 +18,7 @@ import numpy as np
 from ..errors import InPlaceError, OperandError, UnsupportedError, closest
 from .node import record
 from .operation import FUNCTIONS, OPERATIONS, UFUNCS, Operation, enter, unknown_option
+from .unsupported import reason
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -47,17 +48,26 @@ class Composition:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result. Raises `OperandError` for an option that it does not take."""
-        for name, value in kwargs.items():
-            if name not in self.names and "kwargs" not in self.names:
-                if value is not None:
-                    raise OperandError(unknown_option(self.function.__name__, name, self.names))
-                kwargs = {name: value for name, value in kwargs.items() if name in self.names}
         try:
-            inspect.signature(self.function).bind(*args, **kwargs)
-        except TypeError as error:
-            takes = ", ".join(self.names)
-            raise OperandError(f"np.{self.function.__name__}({takes}): {error}") from None
-        return self.function(*args, **kwargs)
+            return self.function(*args, **kwargs)
+        except TypeError:
+            known = self.names if "kwargs" not in self.names else (*self.names, *kwargs)
+            for name, value in kwargs.items():
+                if name not in known and value is not None:
+                    raise OperandError(unknown_option(self.name, name, self.names)) from None
+            if not kwargs.keys() <= set(known):  # NumPy's own wrappers pass None
+                return self(*args, **{name: kwargs[name] for name in kwargs if name in known})
+            try:
+                inspect.signature(self.function).bind(*args, **kwargs)
+            except TypeError as error:
+                takes = ", ".join(self.names)
+                raise OperandError(f"np.{self.name} takes {takes}: {error}") from None
+            raise
+
+    @property
+    def name(self) -> str:
+        """As NumPy calls it."""
+        return str(self.numpy[0].__name__)
 
 
 def implements(*functions: Any) -> Callable[[Function], Function]:
@@ -93,17 +103,13 @@ def call_function(
 
 @cache
 def by_position(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The parameters of one of NumPy's functions that may be named or given in this order.
-
-    None after the first that may not be named, and none at all where NumPy does not tell.
-    """
+    """What the arguments of one of NumPy's functions are called, in order."""
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # written in C
+    except ValueError:  # written in C: NumPy does not tell
         return ()
-    named = [each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters]
-    names = [each.name for each in parameters]
-    return tuple(names) if all(named[1:]) or "out" in names else ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return tuple(each.name for each in parameters if each.kind in kinds)
 
 
 def call_ufunc(
@@ -113,12 +119,14 @@ def call_ufunc(
 
     Raises `UnsupportedError`, `InPlaceError`.
     """
+    operation = UFUNCS.get(ufunc)
+    if not kwargs and method == "__call__" and isinstance(operation, Operation):
+        return record(operation, inputs)
     if kwargs.get("out") is not None or method == "at":
         raise InPlaceError(
             f"np.{ufunc.__name__} cannot write a Value into an existing array, the gradient "
             "would be lost; write array = array + value (a new result), np.where or te.set_at"
         )
-    operation = UFUNCS.get(ufunc)
     if operation is None:
         raise unsupported(f"numpy.{ufunc.__name__}")
     given = {name: value for name, value in kwargs.items() if value is not None}
@@ -127,7 +135,7 @@ def call_ufunc(
     if method != "__call__":
         raise UnsupportedError(
             f"np.{ufunc.__name__}.{method} is not supported on a Value; "
-            f"reduce each slice, as in te.stack([np.sum(v[:2]), np.sum(v[2:])])"
+            "reduce each slice, as in te.stack([np.sum(v[:2]), np.sum(v[2:])])"
         )
     if not isinstance(operation, Operation):
         return operation(*inputs, **given)
@@ -203,11 +211,15 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 
 def unsupported(path: str) -> UnsupportedError:
-    """The error for a NumPy function without a record, with the nearest that have one."""
+    """The error for a NumPy function without a record: why, or the nearest that have one."""
+    written = path.replace("numpy", "np", 1)
+    why = reason(path)
+    if why is not None:
+        return UnsupportedError(f"{written} is not for a Value: {why}")
     known = {function.__name__ for function in (*UFUNCS, *FUNCTIONS)}
     near = closest(path.rpartition(".")[2], known, fallback=False)
     return UnsupportedError(
-        f"{path.replace('numpy', 'np', 1)} has no derivative rule here"
+        f"{written} has no derivative rule here"
         f"{f'; the closest that have one are {near}' if near else ''} (te.OPERATIONS lists all). "
         "Declare your own with te.define_elementwise or te.define_structural, "
         "or use v.data if no gradient is needed"

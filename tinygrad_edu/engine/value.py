@@ -16,6 +16,7 @@ from ..errors import (
 from . import sweep
 from .context import STATE
 from .dispatch import call_function, call_ufunc
+from .methods import Methods
 from .node import NO_OPTIONS, Node, frozen, make_leaf, tick, wrapped
 from .node import record as record_any
 from .operation import OPERATIONS
@@ -30,13 +31,7 @@ Axis = int | tuple[int, ...] | None
 record: Callable[..., Value] = record_any
 
 
-def apply(name: str, *args: Any, **options: Any) -> Value:
-    """The operation `name` called with its options."""
-    result: Value = OPERATIONS[name](*args, **options)
-    return result
-
-
-class Value(Node):
+class Value(Methods):
     """A number or array that remembers how it was computed, so that derivatives can be read off.
 
     `Value(data, name=None, requires_grad=True)` copies `data` into a leaf. Integers and bools
@@ -107,11 +102,6 @@ class Value(Node):
         """The number of entries."""
         return int(self._data.size)
 
-    @property
-    def T(self) -> Value:
-        """The transpose: all axes reversed."""
-        return self.transpose()
-
     def backward(self, gradient: Operand | None = None) -> None:
         """Fill `.grad` of everything this value was computed from.
 
@@ -124,6 +114,10 @@ class Value(Node):
     def detach(self) -> Value:
         """The same numbers as a constant: no gradient flows through it."""
         return make_leaf(Value, self._data, self.name, requires_grad=False, scope=self.scope)
+
+    def tolist(self) -> Any:
+        """The numbers as Python's, in nested lists."""
+        return self._data.tolist()
 
     def item(self) -> Any:
         """The single number as a Python float, int or bool. Raises `ShapeError` for more."""
@@ -300,6 +294,30 @@ class Value(Node):
     def __imatmul__(self, other: Operand) -> Value:
         return self.in_place(self @ other, "@=")
 
+    def __floordiv__(self, other: Operand) -> Value:
+        return record(OPERATIONS["floor_divide"], (self, other))
+
+    def __rfloordiv__(self, other: Operand) -> Value:
+        return record(OPERATIONS["floor_divide"], (other, self))
+
+    def __ifloordiv__(self, other: Operand) -> Value:
+        return self.in_place(self // other, "//=")
+
+    def __mod__(self, other: Operand) -> Value:
+        return record(OPERATIONS["remainder"], (self, other))
+
+    def __rmod__(self, other: Operand) -> Value:
+        return record(OPERATIONS["remainder"], (other, self))
+
+    def __imod__(self, other: Operand) -> Value:
+        return self.in_place(self % other, "%=")
+
+    def __divmod__(self, other: Operand) -> tuple[Value, Value]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Operand) -> tuple[Value, Value]:
+        return self.__rfloordiv__(other), self.__rmod__(other)
+
     def __neg__(self) -> Value:
         return record(OPERATIONS["negative"], (self,))
 
@@ -311,6 +329,9 @@ class Value(Node):
 
     def __pos__(self) -> Value:
         return self
+
+    def __round__(self, decimals: int = 0) -> Value:
+        return self.round(decimals)
 
     def __and__(self, other: Operand) -> Value:
         return record(OPERATIONS["bitwise_and"], (self, other))
@@ -351,157 +372,6 @@ class Value(Node):
         if not isinstance(other, Node | np.ndarray | np.generic | int | float | list | tuple):
             return NotImplemented
         return record(OPERATIONS["not_equal"], (self, other))
-
-    def exp(self) -> Value:
-        """e to the power of each entry."""
-        return record(OPERATIONS["exp"], (self,))
-
-    def log(self) -> Value:
-        """Natural logarithm of each entry."""
-        return record(OPERATIONS["log"], (self,))
-
-    def log1p(self) -> Value:
-        """log(1 + x), exact near 0."""
-        return record(OPERATIONS["log1p"], (self,))
-
-    def expm1(self) -> Value:
-        """exp(x) − 1, exact near 0."""
-        return record(OPERATIONS["expm1"], (self,))
-
-    def sqrt(self) -> Value:
-        """Square root of each entry."""
-        return record(OPERATIONS["sqrt"], (self,))
-
-    def square(self) -> Value:
-        """Each entry times itself."""
-        return record(OPERATIONS["square"], (self,))
-
-    def abs(self) -> Value:
-        """Absolute value of each entry."""
-        return record(OPERATIONS["absolute"], (self,))
-
-    def sign(self) -> Value:
-        """−1, 0 or 1; its derivative is 0."""
-        return record(OPERATIONS["sign"], (self,))
-
-    def reciprocal(self) -> Value:
-        """1/x of each entry."""
-        return record(OPERATIONS["reciprocal"], (self,))
-
-    def sin(self) -> Value:
-        """Sine of each entry, in radians."""
-        return record(OPERATIONS["sin"], (self,))
-
-    def cos(self) -> Value:
-        """Cosine of each entry, in radians."""
-        return record(OPERATIONS["cos"], (self,))
-
-    def arctan(self) -> Value:
-        """Inverse tangent of each entry, in radians."""
-        return record(OPERATIONS["arctan"], (self,))
-
-    def sinh(self) -> Value:
-        """Hyperbolic sine of each entry."""
-        return record(OPERATIONS["sinh"], (self,))
-
-    def cosh(self) -> Value:
-        """Hyperbolic cosine of each entry."""
-        return record(OPERATIONS["cosh"], (self,))
-
-    def tanh(self) -> Value:
-        """Hyperbolic tangent of each entry, in (−1, 1)."""
-        return record(OPERATIONS["tanh"], (self,))
-
-    def sigmoid(self) -> Value:
-        """1/(1 + exp(−x)) of each entry, in (0, 1)."""
-        return record(OPERATIONS["sigmoid"], (self,))
-
-    def relu(self) -> Value:
-        """max(0, x) of each entry."""
-        return record(OPERATIONS["relu"], (self,))
-
-    def softplus(self) -> Value:
-        """log(1 + exp(x)) of each entry."""
-        return apply("softplus", self)
-
-    def gelu(self, approximate: str = "tanh", **unknown: Any) -> Value:
-        """Gaussian error linear unit: its tanh form, or the exact one for approximate="none"."""
-        return apply("gelu", self, approximate=approximate, **unknown)
-
-    def silu(self) -> Value:
-        """x · sigmoid(x), also called swish."""
-        return record(OPERATIONS["silu"], (self,))
-
-    def mish(self) -> Value:
-        """x · tanh(softplus(x))."""
-        return record(OPERATIONS["mish"], (self,))
-
-    def softmax(self, axis: int = -1, **unknown: Any) -> Value:
-        """exp(x) / Σ exp(x) along `axis`: positive entries that add up to 1."""
-        return apply("softmax", self, axis=axis, **unknown)
-
-    def log_softmax(self, axis: int = -1, **unknown: Any) -> Value:
-        """log(softmax(x)) along `axis`, exact where softmax would round to 0 or 1."""
-        return apply("log_softmax", self, axis=axis, **unknown)
-
-    def sum(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
-        """Sum over `axis` (all axes if None)."""
-        return reduced("sum", self, axis, keepdims, unknown)
-
-    def mean(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
-        """Mean over `axis` (all axes if None)."""
-        return reduced("mean", self, axis, keepdims, unknown)
-
-    def max(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
-        """Largest entry over `axis`; ties share the gradient equally."""
-        return reduced("max", self, axis, keepdims, unknown)
-
-    def min(self, axis: Axis = None, keepdims: bool = False, **unknown: Any) -> Value:
-        """Smallest entry over `axis`; ties share the gradient equally."""
-        return reduced("min", self, axis, keepdims, unknown)
-
-    def argmax(self, axis: int | None = None, **unknown: Any) -> Value:
-        """The index of the largest entry along `axis`, untracked."""
-        return apply("argmax", self, axis=axis, **unknown)
-
-    def clip(self, low: Operand | None = None, high: Operand | None = None) -> Value:
-        """Each entry kept within [low, high]; the derivative is 1 at the bounds."""
-        return apply("clip", self, low, high)
-
-    def reshape(self, *shape: Any) -> Value:
-        """The same entries in another shape; one length may be −1."""
-        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return apply("reshape", self, shape=wanted)
-
-    def transpose(self, *axes: Any) -> Value:
-        """Axes in another order; reversed if none is given."""
-        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return apply("transpose", self, axes=order)
-
-    def swapaxes(self, axis1: int, axis2: int) -> Value:
-        """Two axes exchanged."""
-        return apply("swapaxes", self, axis1=axis1, axis2=axis2)
-
-    def squeeze(self, axis: Axis = None, **unknown: Any) -> Value:
-        """Axes of length 1 removed."""
-        return apply("squeeze", self, axis=axis, **unknown)
-
-    def dot(self, other: Operand) -> Value:
-        """NumPy's dot product."""
-        return apply("dot", self, other)
-
-    def astype(self, dtype: Any) -> Value:
-        """The same numbers as float32 or float64; the gradient comes back in this dtype."""
-        return apply("astype", self, dtype=np.dtype(dtype))
-
-
-def reduced(
-    name: str, value: Value, axis: Axis, keepdims: bool, unknown: Mapping[str, Any]
-) -> Value:
-    """The reduction `name` of `value`; an unknown option is refused by its record."""
-    if unknown:
-        return apply(name, value, axis=axis, keepdims=keepdims, **unknown)
-    return record(OPERATIONS[name], (value,), {"axis": axis, "keepdims": keepdims})
 
 
 def restored(data: Any, name: str | None, requires_grad: bool, scope: str, grad: Any) -> Value:

@@ -12,7 +12,7 @@ from .. import activations
 from ..engine.node import FLOATS, record
 from ..engine.value import Operand, Value
 from ..errors import DtypeError, ShapeError, UnknownNameError
-from ..ops.linalg import affine, matmul
+from ..ops.products import affine, matmul
 from . import init as initialisers
 from .init import Initialiser
 from .module import Module

@@ -1,5 +1,43 @@
 """The operation records, one module per subject; importing this package registers them all."""
 
-from . import arithmetic, elementary, linalg, reductions, selection, shaping, special
+from . import (
+    arithmetic,
+    building,
+    comparisons,
+    differences,
+    elementary,
+    joining,
+    parts,
+    products,
+    rearranging,
+    reductions,
+    rounding,
+    running,
+    selection,
+    shaping,
+    sinc,
+    special,
+    statistics,
+    trigonometry,
+)
 
-__all__ = ["arithmetic", "elementary", "linalg", "reductions", "selection", "shaping", "special"]
+__all__ = [
+    "arithmetic",
+    "building",
+    "comparisons",
+    "differences",
+    "elementary",
+    "joining",
+    "parts",
+    "products",
+    "rearranging",
+    "reductions",
+    "rounding",
+    "running",
+    "selection",
+    "shaping",
+    "sinc",
+    "special",
+    "statistics",
+    "trigonometry",
+]

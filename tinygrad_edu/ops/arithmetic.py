@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from ..engine.chain import chain
-from ..engine.operation import POSITIVE, REAL, Structural, define_elementwise, define_structural
+from ..engine.dispatch import implements
+from ..engine.operation import (
+    OPERATIONS,
+    POSITIVE,
+    REAL,
+    Structural,
+    define_elementwise,
+    define_structural,
+)
 
 add = define_elementwise(
     "add", operator.add, (1, 1), formula="{0} + {1}", domain=(REAL, REAL), numpy=(np.add,)
@@ -101,6 +109,23 @@ reciprocal = define_elementwise(
     numpy=(np.reciprocal,),
     extremes=((1e150,), (1e-150,)),
 )
+
+
+@implements(np.float_power)
+def float_power(x1: Any, x2: Any) -> Any:
+    """x1 to the power of x2 in float64, whatever goes in."""
+    return np.power(*(OPERATIONS["astype"](each, np.float64) for each in (x1, x2)))
+
+
+@implements(np.nan_to_num)
+def nan_to_num(x: Any, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    """Numbers in place of NaN and ±∞, by default 0 and the largest of the dtype; elsewhere x."""
+    ends = np.finfo(x.dtype)
+    highest = float(ends.max) if posinf is None else posinf
+    lowest = float(ends.min) if neginf is None else neginf
+    finite = np.where(np.isposinf(x), highest, np.where(np.isneginf(x), lowest, x))
+    return np.where(np.isnan(x), nan, finite)
+
 
 # What the sweep does between two element-wise nodes, as an operation of its own for the second
 # derivative.

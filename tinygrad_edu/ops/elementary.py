@@ -1,15 +1,17 @@
-"""Records of the elementary functions: exponentials, logarithms, trigonometry, roots."""
+"""Records of exponentials, logarithms and roots, and of logarithms of two exponentials added."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..engine.blocks import blockwise
-from ..engine.operation import POSITIVE, define_elementwise
-from .selection import bounded
-from .tails import MANY, amended, far_out, greatest, least
+from ..engine.operation import POSITIVE, REAL, Operation, define_elementwise
+
+LOG_2 = math.log(2)
+LOG2_E, LOG10_E = math.log2(math.e), math.log10(math.e)
 
 exp = define_elementwise(
     "exp",
@@ -57,107 +59,101 @@ sqrt = define_elementwise(
     numpy=(np.sqrt,),
     extremes=((1e308,), (1e-300,)),
 )
-sin = define_elementwise(
-    "sin",
-    np.sin,
-    lambda out, x: np.cos(x),
-    formula=r"\sin\left({0}\right)",
-    numpy=(np.sin,),
-    extremes=((1e15,),),
+cbrt = define_elementwise(
+    "cbrt",
+    np.cbrt,
+    lambda out, x: 1 / (3 * out * out),
+    formula=r"\sqrt[3]{{{0}}}",
+    # Negative numbers are the mirror image; at 0 the tangent is vertical.
+    domain=POSITIVE,
+    numpy=(np.cbrt,),
+    extremes=((1e308,), (1e-200,)),
 )
-cos = define_elementwise(
-    "cos",
-    np.cos,
-    lambda out, x: -np.sin(x),
-    formula=r"\cos\left({0}\right)",
-    numpy=(np.cos,),
-    extremes=((1e15,),),
+exp2 = define_elementwise(
+    "exp2",
+    np.exp2,
+    lambda out, x: LOG_2 * out,
+    formula="2^{{{0}}}",
+    domain=(-1000.0, 1000.0),
+    numpy=(np.exp2,),
+    extremes=((-1080.0,), (-2000.0,), (1000.0,)),
 )
-
-
-def largest(x: Any) -> float:
-    """The largest number of x's dtype."""
-    return float(np.finfo(x.dtype).max)
-
-
-def far_arctan_slope(x: Any) -> Any:
-    """1 / (1 + x²) where x² overflows: the largest entries have 1/x²."""
-    far = np.abs(x) > 1e9
-    return amended(1 / (1 + np.square(np.where(far, 1, x))), far, lambda x: np.square(1 / x), x)
-
-
-@blockwise
-@far_out(far_arctan_slope)
-def arctan_slope_forward(x: Any, into: Any = None) -> Any:
-    """1 / (1 + x²)."""
-    slope = np.square(x)
-    slope += 1
-    return np.divide(1, slope, out=into)
-
-
-arctan_slope = define_elementwise(
-    "arctan_slope",
-    arctan_slope_forward,
-    # The largest number stands for ∞, whose product with 0 would be NaN.
-    lambda out, x: -2 * (bounded(x, low=-largest(x), high=largest(x)) * out) * out,
-    formula=r"\frac{{1}}{{1 + {0}^2}}",
-    extremes=((1e150,), (-1e308,)),
-    definition=lambda x: 1 / (1 + x**2),
+log2 = define_elementwise(
+    "log2",
+    np.log2,
+    lambda out, x: LOG2_E / x,
+    formula=r"\log_2\left({0}\right)",
+    domain=POSITIVE,
+    numpy=(np.log2,),
+    extremes=((1e308,), (1e-300,)),
 )
-sinh = define_elementwise(
-    "sinh",
-    np.sinh,
-    lambda out, x: np.cosh(x),
-    formula=r"\sinh\left({0}\right)",
-    domain=(-700.0, 700.0),
-    numpy=(np.sinh,),
-    extremes=((700.0,), (-700.0,)),
-)
-cosh = define_elementwise(
-    "cosh",
-    np.cosh,
-    lambda out, x: np.sinh(x),
-    formula=r"\cosh\left({0}\right)",
-    domain=(-700.0, 700.0),
-    numpy=(np.cosh,),
-    extremes=((700.0,), (-700.0,)),
+log10 = define_elementwise(
+    "log10",
+    np.log10,
+    lambda out, x: LOG10_E / x,
+    formula=r"\log_{{10}}\left({0}\right)",
+    domain=POSITIVE,
+    numpy=(np.log10,),
+    extremes=((1e308,), (1e-300,)),
 )
 
 
-def aligned(y: Any, x: Any) -> Any:
-    """`y` as broadcasting with `x` shapes it; a NumPy number where both are Python's."""
-    return y + np.zeros(np.shape(x), np.result_type(y, x))
+def define_share(
+    name: str, power: np.ufunc, rate: float, definition: Callable[..., Any], formula: str
+) -> Operation:
+    """A record of B^a / (B^a + B^b), the part that `a` has in log_B(B^a + B^b), log B being `rate`.
+
+    Equal arguments have equal parts, infinite ones too.
+    """
+
+    def forward(a: Any, b: Any) -> Any:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return 1 / (1 + power(np.where(a == b, 0.0, b - a)))
+
+    share = define_elementwise(
+        name,
+        forward,
+        (
+            lambda out, a, b: rate * out * share(b, a),
+            lambda out, a, b: -rate * out * share(b, a),
+        ),
+        formula=formula,
+        domain=(REAL, REAL),
+        extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+        definition=definition,
+    )
+    return share
 
 
-@blockwise
-def sech_squared_forward(x: Any, into: Any = None) -> Any:
-    """(2 / (exp(x) + exp(−x)))²."""
-    with np.errstate(over="ignore", divide="ignore"):  # there it is 0
-        slope = np.exp(x)
-        slope += 1 / slope
-        slope = np.divide(2, slope, out=into)
-    slope *= slope
-    return slope
-
-
-sech_squared = define_elementwise(
-    "sech_squared",
-    sech_squared_forward,
-    lambda out, x: -2 * out * np.tanh(x),
-    formula=r"\operatorname{{sech}}^2\left({0}\right)",
-    extremes=((19.0,), (-1000.0,), (1e308,), (-1e308,)),
-    definition=lambda x: 1 - np.tanh(x) ** 2,
+share = define_share(
+    "logaddexp_share",
+    np.exp,
+    1.0,
+    lambda a, b: 1 / (1 + np.exp(b - a)),
+    formula=r"\frac{{1}}{{1 + \exp\left({1} - {0}\right)}}",
 )
-
-# Where 1 − y² has lost ten bits and more.
-NEAR_ONE = 0.9995
-
-
-@blockwise
-def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
-    """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
-    if getattr(y, "shape", None) != getattr(x, "shape", ()):
-        y = aligned(y, x)
-    if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
-        return np.subtract(1, y * y, out=into)
-    return sech_squared_forward(x)
+share_of_two = define_share(
+    "logaddexp2_share",
+    np.exp2,
+    LOG_2,
+    lambda a, b: 1 / (1 + np.exp2(b - a)),
+    formula=r"\frac{{1}}{{1 + 2^{{{1} - {0}}}}}",
+)
+logaddexp = define_elementwise(
+    "logaddexp",
+    np.logaddexp,
+    (lambda out, a, b: share(a, b), lambda out, a, b: share(b, a)),
+    formula=r"\log\left(\exp\left({0}\right) + \exp\left({1}\right)\right)",
+    domain=(REAL, REAL),
+    numpy=(np.logaddexp,),
+    extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+)
+logaddexp2 = define_elementwise(
+    "logaddexp2",
+    np.logaddexp2,
+    (lambda out, a, b: share_of_two(a, b), lambda out, a, b: share_of_two(b, a)),
+    formula=r"\log_2\left(2^{{{0}}} + 2^{{{1}}}\right)",
+    domain=(REAL, REAL),
+    numpy=(np.logaddexp2,),
+    extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+)

@@ -1,23 +1,22 @@
-"""Records that choose among entries, and the comparisons they choose by."""
+"""Records that choose among entries."""
 
 from __future__ import annotations
 
-import operator
 from math import inf
 from typing import Any
 
 import numpy as np
 
 from ..engine.blocks import blockwise, select
+from ..engine.dispatch import implements
 from ..engine.operation import (
-    FUNCTIONS,
     REAL,
     Structural,
-    define_discrete,
     define_elementwise,
     define_structural,
 )
 from ..engine.value import Operand, Value, frozen_index
+from .comparisons import selected
 from .tails import greatest, least
 
 where = define_elementwise(
@@ -28,12 +27,6 @@ where = define_elementwise(
     domain=(REAL, REAL, REAL),
     kinks=(lambda condition, x, y: condition,),
     numpy=(np.where,),
-)
-selected = define_discrete(
-    "selected",
-    lambda chosen, tied: np.where(tied, 0.5, chosen) if np.any(tied) else chosen,
-    formula=r"\left[{0}\right] + \frac{{1}}{{2}} \left[{1}\right]",
-    array_arguments=2,
 )
 # Where both are equal the gradient is shared; without ties the slope is Boolean, a selection.
 maximum = define_elementwise(
@@ -60,6 +53,40 @@ minimum = define_elementwise(
     domain=(REAL, REAL),
     kinks=(lambda a, b: a - b,),
     numpy=(np.minimum,),
+    extremes=((1e308, -1e308), (0.0, 0.0)),
+)
+
+
+def alike(a: Any, b: Any) -> Any:
+    """Where both are equal, or NaN."""
+    return (a == b) | (np.isnan(a) & np.isnan(b))
+
+
+# NaN is no number to be the greater or the lesser one: the other gets all of the gradient.
+fmax = define_elementwise(
+    "fmax",
+    np.fmax,
+    (
+        lambda out, a, b: selected((a > b) | np.isnan(b), alike(a, b)),
+        lambda out, a, b: selected((b > a) | np.isnan(a), alike(a, b)),
+    ),
+    formula=r"\operatorname{{fmax}}\left({0}, {1}\right)",
+    domain=(REAL, REAL),
+    kinks=(lambda a, b: a - b,),
+    numpy=(np.fmax,),
+    extremes=((1e308, -1e308), (0.0, 0.0)),
+)
+fmin = define_elementwise(
+    "fmin",
+    np.fmin,
+    (
+        lambda out, a, b: selected((a < b) | np.isnan(b), alike(a, b)),
+        lambda out, a, b: selected((b < a) | np.isnan(a), alike(a, b)),
+    ),
+    formula=r"\operatorname{{fmin}}\left({0}, {1}\right)",
+    domain=(REAL, REAL),
+    kinks=(lambda a, b: a - b,),
+    numpy=(np.fmin,),
     extremes=((1e308, -1e308), (0.0, 0.0)),
 )
 clip = define_elementwise(
@@ -100,16 +127,14 @@ bounded = define_elementwise(
 )
 
 
+@implements(np.clip)
 def clip_as_numpy(
     a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None
 ) -> Any:
-    """`np.clip` with its two spellings of the bounds; None is no bound."""
+    """Each entry kept within bounds; None is no bound."""
     low = min if a_min is None else a_min
     high = max if a_max is None else a_max
     return clip(a, -inf if low is None else low, inf if high is None else high)
-
-
-FUNCTIONS[np.clip] = clip_as_numpy
 
 
 def scatter_forward(g: Any, shape: tuple[int, ...], index: Any) -> Any:
@@ -198,76 +223,46 @@ def set_at(v: Operand, index: Any, w: Operand) -> Value:
     return write(leaf, w, index=frozen_index(index))  # type: ignore[no-any-return]
 
 
-less = define_discrete(
-    "less", operator.lt, formula="{0} < {1}", numpy=(np.less,), array_arguments=2
-)
-less_equal = define_discrete(
-    "less_equal", operator.le, formula=r"{0} \le {1}", numpy=(np.less_equal,), array_arguments=2
-)
-greater = define_discrete(
-    "greater", operator.gt, formula="{0} > {1}", numpy=(np.greater,), array_arguments=2
-)
-greater_equal = define_discrete(
-    "greater_equal",
-    operator.ge,
-    formula=r"{0} \ge {1}",
-    numpy=(np.greater_equal,),
-    array_arguments=2,
-)
-equal = define_discrete(
-    "equal", operator.eq, formula="{0} = {1}", numpy=(np.equal,), array_arguments=2
-)
-not_equal = define_discrete(
-    "not_equal", operator.ne, formula=r"{0} \ne {1}", numpy=(np.not_equal,), array_arguments=2
-)
-bitwise_and = define_discrete(
-    "bitwise_and",
-    operator.and_,
-    formula=r"{0} \land {1}",
-    numpy=(np.bitwise_and,),
-    array_arguments=2,
-)
-bitwise_or = define_discrete(
-    "bitwise_or", operator.or_, formula=r"{0} \lor {1}", numpy=(np.bitwise_or,), array_arguments=2
-)
-bitwise_xor = define_discrete(
-    "bitwise_xor",
-    operator.xor,
-    formula=r"{0} \oplus {1}",
-    numpy=(np.bitwise_xor,),
-    array_arguments=2,
-)
-invert = define_discrete("invert", operator.invert, formula=r"\lnot {0}", numpy=(np.invert,))
-logical_and = define_discrete(
-    "logical_and",
-    np.logical_and,
-    formula=r"{0} \land {1}",
-    numpy=(np.logical_and,),
-    array_arguments=2,
-)
-logical_or = define_discrete(
-    "logical_or",
-    np.logical_or,
-    formula=r"{0} \lor {1}",
-    numpy=(np.logical_or,),
-    array_arguments=2,
-)
-logical_not = define_discrete(
-    "logical_not", np.logical_not, formula=r"\lnot {0}", numpy=(np.logical_not,)
-)
-isfinite = define_discrete(
-    "isfinite", np.isfinite, formula=r"\text{{finite }} {0}", numpy=(np.isfinite,)
-)
-isnan = define_discrete("isnan", np.isnan, formula=r"\text{{NaN }} {0}", numpy=(np.isnan,))
-argmax = define_discrete(
-    "argmax",
-    lambda a, axis=None, keepdims=False: np.argmax(a, axis=axis, keepdims=keepdims),
-    formula=r"\arg\max {0}",
-    numpy=(np.argmax,),
-)
-argmin = define_discrete(
-    "argmin",
-    lambda a, axis=None, keepdims=False: np.argmin(a, axis=axis, keepdims=keepdims),
-    formula=r"\arg\min {0}",
-    numpy=(np.argmin,),
-)
+@implements(np.choose)
+def choose(a: Any, choices: Any, *, mode: str = "raise") -> Any:
+    """For each entry of `a` that of the array whose number it is."""
+    numbers, last = np.asarray(a), len(choices) - 1
+    if mode == "wrap":
+        numbers = numbers % (last + 1)
+    elif mode == "clip":
+        numbers = np.clip(numbers, 0, last)
+    elif np.any((numbers < 0) | (numbers > last)):
+        raise ValueError(
+            f"np.choose takes numbers from 0 to {last} for {last + 1} arrays; "
+            'mode="clip" or "wrap" takes others'
+        )
+    chosen = choices[0]
+    for number in range(1, last + 1):
+        chosen = np.where(numbers == number, choices[number], chosen)
+    return chosen
+
+
+@implements(np.select)
+def first_choice(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """Entries of the first array whose condition holds."""
+    if len(condlist) != len(choicelist):
+        raise ValueError(
+            "np.select takes a choice for each condition, "
+            f"not {len(choicelist)} for {len(condlist)}"
+        )
+    chosen = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        chosen = np.where(condition, choice, chosen)
+    return chosen
+
+
+@implements(np.piecewise)
+def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
+    """Functions of `x`, each where its condition holds; of several the last one."""
+    conditions = condlist if isinstance(condlist, list | tuple) else [condlist]
+    elsewhere = [0] if len(funclist) == len(conditions) else [funclist[-1]]
+    chosen: Any = np.zeros_like(x)
+    parts = zip([True, *conditions], [*elsewhere, *funclist], strict=False)
+    for condition, part in parts:
+        chosen = np.where(condition, part(x, *args, **kw) if callable(part) else part, chosen)
+    return chosen

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
-from ..engine.operation import FUNCTIONS, define_structural
-from ..engine.value import Value
+from ..engine.dispatch import implements
+from ..engine.operation import define_structural
+from ..errors import OperandError
 
 reshape = define_structural(
     "reshape",
     lambda a, shape: a.reshape(shape),
     lambda g, out, a, shape: np.reshape(g, a.shape),
     formula=r"\operatorname{{reshape}}\left({0}\right)",
-    numpy=(np.reshape,),
     cases=((((2, 3),), {"shape": (3, 2)}), (((4,),), {"shape": (2, -1)}), (((1,),), {"shape": ()})),
 )
 transpose = define_structural(
@@ -26,7 +26,7 @@ transpose = define_structural(
         g, None if axes is None else tuple(np.argsort([axis % a.ndim for axis in axes]).tolist())
     ),
     formula="{{{0}}}^T",
-    numpy=(np.transpose,),
+    numpy=(np.transpose, np.permute_dims),
     cases=(
         (((2, 3),), {}),
         (((2, 3, 4),), {"axes": (2, 0, 1)}),
@@ -67,67 +67,108 @@ astype = define_structural(
 )
 
 
-def piece(g: Any, out: Any, *arrays: Any, position: int, axis: int | None = 0) -> Any:
-    """The part of a concatenation's gradient that belongs to one of its arrays."""
-    mine = arrays[position]
-    if axis is None:
-        first = sum(math.prod(np.shape(a)) for a in arrays[:position])
-        return np.reshape(g[first : first + math.prod(np.shape(mine))], np.shape(mine))
-    first = sum(a.shape[axis] for a in arrays[:position])
-    before = (slice(None),) * (axis % mine.ndim)
-    return g[(*before, slice(first, first + mine.shape[axis]))]
+def by_order(a: Any, shape: Any, order: str) -> Any:
+    """`a` in another shape, its entries read and written row by row ("C") or by columns ("F")."""
+    if order in ("C", "A", "K"):
+        return reshape(a, shape)
+    if order != "F":
+        raise OperandError(f'order is "C" or "F", not {order!r}')
+    lengths = tuple(shape) if np.ndim(shape) else (shape,)
+    return transpose(reshape(transpose(a), lengths[::-1]))
 
 
-concatenate = define_structural(
-    "concatenate",
-    lambda *arrays, axis=0: np.concatenate(arrays, axis=axis),
-    piece,
-    formula=r"\left[{0}, \ldots\right]",
-    numpy=(np.concatenate,),
-    variadic=True,
-    cases=(
-        (((2, 3), (1, 3)), {}),
-        (((2, 3), (2, 1), (2, 2)), {"axis": -1}),
-        (((2,), (1, 3)), {"axis": None}),
-    ),
-)
-stack = define_structural(
-    "stack",
-    lambda *arrays, axis=0: np.stack(arrays, axis=axis),
-    lambda g, out, *arrays, position, axis=0: g[(*(slice(None),) * (axis % out.ndim), position)],
-    formula=r"\left[{0}, \ldots\right]",
-    numpy=(np.stack,),
-    variadic=True,
-    cases=((((2, 3), (2, 3)), {}), (((3,), (3,), (3,)), {"axis": -1}), (((), ()), {})),
-)
+@implements(np.reshape)
+def reshape_as_numpy(a: Any, shape: Any, order: str = "C", *, copy: Any = None) -> Any:
+    """The same entries in another shape."""
+    return by_order(a, shape, order)
 
 
-def array(nested: Any) -> Value:
-    """A Value from a nested list of Values and numbers, as `np.array` would build it.
-
-    Raises `ShapeError` where the rows' shapes differ.
-    """
-    if isinstance(nested, list | tuple) and nested:
-        return stack([array(part) for part in nested])  # type: ignore[no-any-return]
-    return nested if isinstance(nested, Value) else Value(nested, requires_grad=False)
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """All entries in one row."""
+    return by_order(a, -1, order)
 
 
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """Some axes moved to other places; the rest keep their order."""
+    old, new = (normalize_axis_tuple(axes, a.ndim) for axes in (source, destination))
+    if len(old) != len(new):
+        raise ValueError(
+            f"np.moveaxis moves {len(old)} axes to {len(new)} places; give as many of each"
+        )
+    order = [axis for axis in range(a.ndim) if axis not in old]
+    for target, axis in sorted(zip(new, old, strict=True)):
+        order.insert(target, axis)
+    return transpose(a, order)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """One axis moved in front of another."""
+    axis %= a.ndim
+    start = start + a.ndim if start < 0 else start
+    return moveaxis(a, axis, start - 1 if axis < start else start)
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """The last two axes exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """The same entries: nothing can change those of a Value."""
+    return np.positive(a)
+
+
+@implements(np.astype)
+def astype_as_numpy(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
+    """The same numbers as float32 or float64."""
+    return astype(x, dtype=np.dtype(dtype))
+
+
+def at_least(count: int, a: Any) -> Any:
+    """An array with `count` axes or more; the added ones stand where NumPy puts them."""
+    shape = np.shape(a)
+    missing = count - len(shape)
+    if missing <= 0:
+        return a
+    if count == 3 and len(shape) > 0:
+        shape = (*(1,) * (2 - len(shape)), *shape, 1)
+    else:
+        shape = (*(1,) * missing, *shape)
+    return np.reshape(a, shape)
+
+
+def each_at_least(name: str, function: Any, count: int) -> None:
+    """Let NumPy's `function` add axes of length 1 in front, up to `count`."""
+
+    def of_all(*arys: Any) -> Any:
+        results = tuple(at_least(count, each) for each in arys)
+        return results[0] if len(results) == 1 else results
+
+    of_all.__name__ = name
+    of_all.__doc__ = f"Axes of length 1 added, so that there are {count} or more."
+    implements(function)(of_all)
+
+
+each_at_least("atleast_1d", np.atleast_1d, 1)
+each_at_least("atleast_2d", np.atleast_2d, 2)
+each_at_least("atleast_3d", np.atleast_3d, 3)
+
+
+@implements(np.apply_along_axis)
 def apply_along_axis(
     func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any
 ) -> Any:
-    """NumPy's `apply_along_axis`: `func1d` on every 1-D line of `arr` along `axis`."""
+    """`func1d` of every line of an array along an axis."""
     axis %= arr.ndim
     others = [a for a in range(arr.ndim) if a != axis]
     lines = np.reshape(np.transpose(arr, [*others, axis]), (-1, arr.shape[axis]))
-    results = stack([func1d(line, *args, **kwargs) for line in lines])
+    results = np.stack([func1d(line, *args, **kwargs) for line in lines])
     lead = tuple(arr.shape[a] for a in others)
     shape = results.shape[1:]
     back = [*range(axis), *range(len(lead), len(lead) + len(shape)), *range(axis, len(lead))]
     return np.transpose(np.reshape(results, lead + shape), back)
-
-
-# NumPy's questions about an array are answered without recording anything.
-FUNCTIONS[np.shape] = lambda a: a.shape
-FUNCTIONS[np.ndim] = lambda a: a.ndim
-FUNCTIONS[np.size] = lambda a, axis=None: a.size if axis is None else a.shape[axis]
-FUNCTIONS[np.apply_along_axis] = apply_along_axis

@@ -1,0 +1,199 @@
+"""One recorded call of a function, with a fresh leaf for every number it is differentiated by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import NotTrackedError, OperandError, ShapeError, StaleGraphError
+from .containers import filled, leaves, mapped, opened, parts
+from .context import STATE, changed
+from .node import Node, describe
+from .operation import OPERATIONS
+from .sweep import gradients
+from .value import Value
+
+# A column costs a recorded sweep to begin with, and then as much as some rows: it is the sweep of
+# a sweep.
+ROWS_PER_COLUMN = 4
+
+
+class Call:
+    """One recorded call of `f` by `x`, with a fresh node for every leaf of `x`.
+
+    Fresh, because a Value that the caller holds may also reach f by another way, which does not
+    count; and still joined to it, so that derivatives nest. The parameters of a model are its
+    leaves as they are. `as_values` says whether results are Values: where a leaf is one, a graph is
+    asked for, or this call stands inside a function that is being differentiated itself.
+    """
+
+    def __init__(self, f: Callable[[Any], Any], x: Any, create_graph: bool = False) -> None:
+        self.as_values = create_graph or STATE.get().differentiating
+        made: list[tuple[Value, int]] = []
+
+        def fresh(leaf: Any, path: str) -> Value:
+            if isinstance(leaf, Node):
+                self.as_values = True
+            tracked = isinstance(leaf, Value) and leaf.requires_grad
+            node: Value = OPERATIONS["positive"](leaf) if tracked else Value(leaf)
+            node.name = getattr(leaf, "name", None) or path or None
+            made.append((node, node.serial))
+            return node
+
+        with changed(tracking=True, differentiating=True):
+            given = fresh(x, "") if parts(x) is None else mapped(fresh, x)
+            self.inputs = opened(given)
+            self.leaves = tuple(leaves(self.inputs))
+            if not self.leaves:
+                raise OperandError(
+                    f"there is no number to derive by in {x!r:.60}; give a number, an array, a "
+                    "dict, list, tuple or dataclass of them, or a te.nn.Module"
+                )
+            self.returned = f(given)
+            for node, serial in made:
+                if node.serial != serial:
+                    raise StaleGraphError(
+                        f"{describe(node)} was given new data by the function that is being "
+                        "differentiated; write x = ... for a new value, not x.data = ..."
+                    )
+            self.outputs = opened(mapped(as_value, self.returned))
+            found = tuple(leaves(self.outputs))
+            if not found:
+                raise OperandError(
+                    f"the function returned {self.returned!r:.60}, which has no derivative; "
+                    "it must return a Value, or a container of them (is its `return` missing?)"
+                )
+            self.root: Value = vector(found)
+
+    @property
+    def result(self) -> Any:
+        """What f returned: Values, or the numbers in them."""
+        return self.outputs if self.as_values else mapped(plain, self.outputs, plain)
+
+    def pulled(self, g: Any, as_values: bool | None = None) -> tuple[Any, ...]:
+        """The gradient of every leaf for an incoming gradient `g` of the root."""
+        keep = self.as_values if as_values is None else as_values
+        return gradients(self.root, self.leaves, g, keep)
+
+    def slope(self, as_values: bool | None = None) -> tuple[Any, ...]:
+        """The gradient of every leaf where f gave a single number."""
+        y = self.returned
+        if isinstance(y, np.ndarray | np.generic):
+            raise NotTrackedError(
+                f"the function returned {type(y).__name__}, NumPy's own, on which no gradient is "
+                "recorded: .data or .item() took the numbers out on the way. Compute with the "
+                "Values that the function is given (a constant is returned as a Python number)"
+            )
+        if parts(self.outputs) is not None:
+            raise OperandError(
+                f"a gradient is of a single number, and the function returned a "
+                f"{type(y).__name__}; return the number alone, or write te.jacobian or te.vjp"
+            )
+        if self.root.size != 1:
+            raise ShapeError(
+                f"a gradient is of a single number, and the function returned one of shape "
+                f"{self.root.shape}; reduce it with .sum() or .mean(), or write te.jacobian for "
+                "the derivatives of all entries"
+            )
+        return self.pulled(None, as_values)
+
+    def gradient(self) -> Any:
+        """∂f/∂x in the form of x."""
+        return filled(self.inputs, self.slope())
+
+    def pushed(self, directions: Iterable[Any]) -> Any:
+        """The change of the root along a direction of every leaf.
+
+        The pullback is linear in its gradient: its derivative by that is the forward product.
+        """
+        probe = Value(np.zeros_like(self.root.data))
+        along = [d if isinstance(d, Node) else Value(d, requires_grad=False) for d in directions]
+        with changed(tracking=True):
+            pulled = self.pulled(probe, as_values=True)
+            total: Any = sum(np.sum(p * d) for p, d in zip(pulled, along, strict=True))
+        return gradients(total, (probe,), None, self.as_values)[0]
+
+    def portions(self, numbers: Any, shape: tuple[int, ...] = ()) -> Iterator[Any]:
+        """What of `numbers`, an entry for each of the root's, belongs to each leaf f returned.
+
+        `shape` is that of an entry.
+        """
+        end = 0
+        for leaf in leaves(self.outputs):
+            begin, end = end, end + leaf.size
+            portion = numbers if leaf is self.root else numbers[begin:end]
+            if portion.shape != leaf.shape + shape:
+                portion = np.reshape(portion, leaf.shape + shape)
+            yield portion[()] if isinstance(portion, np.ndarray) else portion
+
+    def jacobian(self) -> Any:
+        """∂f/∂x: for every leaf that f returned, in its place, a block for every leaf of x."""
+        with changed(tracking=True):
+            tables = self.by_columns() or self.by_rows()
+            blocks = [
+                list(self.portions(table, leaf.shape))
+                for table, leaf in zip(tables, self.leaves, strict=True)
+            ]
+        return filled(self.outputs, [filled(self.inputs, row) for row in zip(*blocks, strict=True)])
+
+    def by_rows(self) -> list[Any]:
+        """∂root/∂leaf for each leaf, a sweep for each entry of the root."""
+        rows = [self.pulled(unit) for unit in units(self.root)]
+        return [
+            self.table([row[position] for row in rows], leaf.shape, leaf.dtype)
+            for position, leaf in enumerate(self.leaves)
+        ]
+
+    def by_columns(self) -> list[Any] | None:
+        """The same from a sweep for each entry of the leaves, if that is cheaper.
+
+        None also where one is not finite: rows are sharper there, as 0 · ∞ is met less.
+        """
+        if ROWS_PER_COLUMN * sum(leaf.size for leaf in self.leaves) >= self.root.size:
+            return None
+        probe = Value(np.zeros_like(self.root.data))
+        tables = []
+        for slope, leaf in zip(self.pulled(probe, as_values=True), self.leaves, strict=True):
+            columns = [
+                np.reshape(gradients(slope, (probe,), unit, self.as_values)[0], (-1,))
+                for unit in units(leaf)
+            ]
+            if not all(np.all(np.isfinite(plain(column))) for column in columns):
+                return None
+            table = np.transpose(self.table(columns, (self.root.size,), leaf.dtype))
+            tables.append(table if table.dtype == leaf.dtype else table.astype(leaf.dtype))
+        return tables
+
+    def table(self, rows: list[Any], shape: tuple[int, ...], dtype: Any) -> Any:
+        """The rows, each of `shape`, as one array or Value; there may be none."""
+        if rows:
+            return np.stack(rows)
+        nothing = np.zeros((0, *shape), dtype)
+        return Value(nothing, requires_grad=False) if self.as_values else nothing
+
+
+def as_value(leaf: Any, path: str = "") -> Any:
+    """What f returned as a node: a plain number is a constant."""
+    return leaf if isinstance(leaf, Node) else Value(leaf, requires_grad=False)
+
+
+def plain(item: Any, path: str = "") -> Any:
+    """The numbers of a Value; anything else as it is."""
+    return item._data if isinstance(item, Node) else item
+
+
+def vector(items: Sequence[Any]) -> Any:
+    """One item as it is, several as a single axis of numbers."""
+    if len(items) == 1:
+        return items[0]
+    return np.concatenate([np.reshape(item, (-1,)) for item in items])
+
+
+def units(like: Value) -> Iterator[Any]:
+    """The arrays of `like`'s shape with a single 1."""
+    for position in range(like.size):
+        unit = np.zeros(like.shape, like.dtype)
+        unit.flat[position] = 1
+        yield unit

@@ -1,0 +1,146 @@
+"""Where the first NaN or infinity was born: in a forward computation, or in a derivative."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ..errors import NonFiniteError
+from .context import changed, observe
+from .node import Node, describe, make_leaf, record, user_line
+from .operation import Operation
+from .sweep import gradients, sweep
+
+ADVICE = (
+    "look at its inputs: log and sqrt need positive numbers, exp and ** overflow, division needs a "
+    "divisor that is not zero"
+)
+
+
+@contextmanager
+def trace_nonfinite() -> Iterator[None]:
+    """Raise `NonFiniteError` at the first NaN or infinity, naming the operation that bore it.
+
+    Forward, the operation whose result is not finite; backward, the one whose derivative made a
+    gradient so. The error quotes the input at that place, and says where the numbers were not
+    finite before: in the data, or in a gradient that was given. The line comes with it inside
+    `te.record_lines()`. Costs a look at every array, and keeps the gradients of a sweep until the
+    next operation.
+    """
+    # Of the sweep under way: who used a node, and with what gradient.
+    users: dict[int, list[tuple[Node, Any]]] = {}
+    latest = 0
+
+    def look(node: Node, gradient: Any) -> None:
+        nonlocal latest
+        if gradient is None:
+            users.clear()  # of an earlier sweep, whose graph must not be kept alive
+            # What a derivative makes on its way counts once it is passed on.
+            if not finite(node._data) and running(sweep) is None:
+                blame_forward(node)
+            return
+        if node.serial >= latest:
+            users.clear()
+        latest = node.serial
+        if not finite(gradient):
+            blame_backward(node, gradient, users.get(node.serial, []))
+        for item in node.inputs:
+            if isinstance(item, Node) and item.requires_grad:
+                users.setdefault(item.serial, []).append((node, gradient))
+
+    with observe(look):
+        yield
+
+
+def finite(numbers: Any) -> bool:
+    """Whether all are; what is no number at all (None) counts as such."""
+    return numbers is None or bool(np.all(np.isfinite(numbers)))
+
+
+def running(function: Callable[..., Any]) -> FrameType | None:
+    """The innermost call of `function` that is under way."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not function.__code__:
+        frame = frame.f_back
+    return frame
+
+
+def numbers_of(item: Any) -> Any:
+    """The numbers of an input."""
+    return item._data if isinstance(item, Node) else item
+
+
+def first(numbers: Any) -> tuple[tuple[int, ...], str]:
+    """Where the first number stands that is not finite, and that number and place in words."""
+    array = np.asarray(numbers)
+    index = tuple(np.argwhere(~np.isfinite(array))[0].tolist())
+    return index, f"{array[index]}{f' at {list(index)}' if index else ''}"
+
+
+def blame_forward(node: Node) -> NoReturn:
+    """Raise the error for a result that is not finite."""
+    op, inputs = node.op, node.inputs
+    recording = running(record)
+    if op is None and recording:  # an untracked result does not remember
+        op, inputs = recording.f_locals["op"], recording.f_locals["inputs"]
+    index, found = first(node._data)
+    told = f"{call(op, inputs)} gave {found}"
+    for item in inputs:
+        if not finite(numbers_of(item)):
+            _, held = first(numbers_of(item))
+            advice = f"{describe(item)} came in with {held}: look at the data it was made from"
+            if isinstance(item, Node) and item.op:
+                advice += f", or at {item.op.name}, which made it before this was traced"
+            break
+    else:
+        advice = ADVICE
+        if op is not None and op.elementwise:
+            given = (np.broadcast_to(numbers_of(item), np.shape(node._data)) for item in inputs)
+            told += f", from {', '.join(str(numbers[index]) for numbers in given)}"
+    line = node.line or user_line()
+    raise NonFiniteError(f"{told}{f', on line {line}' if line else ''}; {advice}")
+
+
+def blame_backward(node: Node, gradient: Any, users: list[tuple[Node, Any]]) -> NoReturn:
+    """Raise the error for a gradient of `node` that is not finite."""
+    index, found = first(gradient)
+    if not users:
+        raise NonFiniteError(
+            f"the gradient that the backward pass began with is {found}; look at gradient="
+        )
+    for user, incoming in users:
+        if passes_on(user, incoming, node):
+            continue
+        told = f"the derivative of {call(user.op, user.inputs)} gave {describe(node)} the gradient "
+        told += f"{found}, where its number is {numbers_of(node)[index]}"
+        line = f", on line {user.line}" if user.line else ""
+        advice = ADVICE if line else f"{ADVICE}; te.record_lines() around it all names the line"
+        raise NonFiniteError(f"{told}{line}; {advice}")
+    raise NonFiniteError(
+        f"the gradients that {len(users)} uses of {describe(node)} pass on are finite, and their "
+        f"sum is {found}; scale the loss down"
+    )
+
+
+def call(op: Operation | None, inputs: Sequence[Any]) -> str:
+    """An operation and its inputs, in words."""
+    given = ", ".join(describe(item) for item in inputs)
+    return f"{op.name if op else 'an operation'}{f' of {given}' if given else ''}"
+
+
+def passes_on(user: Node, incoming: Any, node: Node) -> bool:
+    """Whether the gradient that `user` alone passes on to `node` is finite: asked once more."""
+    assert user.op is not None
+    inputs = tuple(
+        make_leaf(type(user), node._data) if item is node else numbers_of(item)
+        for item in user.inputs
+    )
+    with changed(tracking=True, observers=(), lines=False):
+        again = record(user.op, inputs, user.options)
+        slopes = gradients(again, tuple(x for x in inputs if isinstance(x, Node)), incoming)
+    return all(finite(slope) for slope in slopes)
