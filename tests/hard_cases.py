@@ -327,6 +327,12 @@ KINKS = Group(
             left=([-0.5, -0.5],),
             right=([0.5, 0.5],),
         ),
+        "both written out": Case(
+            "np.sqrt(np.sum(x * x)) + np.sqrt(np.mean((x - np.mean(x)) ** 2))",
+            at(x=[0.0, 0.0]),
+            ([NAN, NAN],),
+            "the root's slope is infinite and what it is multiplied with 0; write the functions",
+        ),
     },
 )
 CHOICES = Group(
@@ -977,7 +983,7 @@ BEHAVIOUR: Mapping[str, tuple[str, tuple[str, ...]]] = {
         "`te.Value(array)` copies, so the gradient is that of the numbers it was given",
         ("NVIDIA/warp#1350",),
     ),
-    "the leafs own array is locked": (
+    "the array of a leaf is locked": (
         "`v.data[...] = ` raises `ValueError`; `v.data = ` gives the leaf new data, and older "
         "graphs then refuse to be swept",
         ("NVIDIA/warp#1350",),
@@ -1003,4 +1009,25 @@ BEHAVIOUR: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "equal values are two leaves": ("Values are told apart by identity, not by their numbers", ()),
     "two runs give the same bits": ("the sweep has one order", ()),
     "a detached root says so": ("raises `NotTrackedError`", ()),
+}
+
+# Rules that a verifier must reject: what is wrong, and why it is hard to see.
+WRONG_RULES: Mapping[str, str] = {
+    "the sign": "caught by any comparison",
+    "counted twice": "a factor of 2",
+    "off by 9e-4": "within the relative tolerance of PyTorch's gradcheck",
+    "off by 9e-6": "within that of JAX's check_grads",
+    "off by 9e-7": "within that of autograd's check_grads",
+    "off by 9e-10": "within that of ChainRulesTestUtils",
+    "off by 1e-11": "extrapolated differences of order 8 see it",
+    "the slope of an approximation": "gelu's tanh form in place of the exact one",
+    "a constant rounded to four places": "selu's scale, off by 9e-7",
+    "zero for a small slope": "hidden by an absolute tolerance of 1e-5",
+    "more than the steeper side of a kink": "1.2 for relu at 0: outside of both slopes",
+    "zero where kinks cancel": "max(x, 0) − max(−x, 0) is x, and its slope 1",
+    "a forgotten absolute value": "2x for the slope of x |x|",
+    "the identity beyond a threshold": "softplus taken for x above 20: off by 1.3e-9",
+    "not a number": "a comparison with NaN is neither true nor false",
+    "a lost tail": "σ(1 − σ) is 0 at 40, where the slope is 4e-18: no difference of floats tells, "
+    'so it is called inconclusive; `precision="exact"`, with 50 digits, rejects it',
 }

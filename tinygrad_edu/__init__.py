@@ -14,14 +14,15 @@ from .engine.derivatives import (
     hvp,
     jacobian,
     jvp,
-    trace_nonfinite,
     value_and_grad,
     vjp,
 )
+from .engine.nonfinite import trace_nonfinite
 from .engine.operation import OPERATIONS, define_elementwise, define_structural
 from .engine.value import Value
-from .ops.selection import set_at
 from .ops.joining import array, stack
+from .ops.reductions import logsumexp
+from .ops.selection import set_at
 from .ops.special import erf
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "hvp",
     "jacobian",
     "jvp",
+    "logsumexp",
     "nn",
     "no_grad",
     "observe",

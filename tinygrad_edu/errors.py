@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from numpy.linalg import LinAlgError
+
 
 class ShapeError(ValueError):
     """Shapes that an operation, a gradient or an assignment cannot use."""
@@ -16,6 +18,10 @@ class DtypeError(TypeError):
 
 class OperandError(TypeError):
     """An operation called with arguments it does not take."""
+
+
+class MatrixError(LinAlgError):
+    """A matrix without an inverse, or without the factors that are asked for."""
 
 
 class IndexingError(IndexError):

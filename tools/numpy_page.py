@@ -9,11 +9,10 @@ from __future__ import annotations
 import argparse
 import ast
 import inspect
-import itertools
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -21,27 +20,22 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_edu import Value
-from tinygrad_edu.activations import ACTIVATIONS
-from tinygrad_edu.activations.card import short
+import tinygrad_edu as te
 from tinygrad_edu.engine import dispatch
-from tinygrad_edu.engine.expression import Formula, formula, trace, written_symbol
-from tinygrad_edu.engine.operation import (
-    FUNCTIONS,
-    UFUNCS,
-    Discrete,
-    Elementwise,
-    Operation,
-    Structural,
-)
+from tinygrad_edu.engine.operation import FUNCTIONS, UFUNCS, Discrete, Elementwise, Operation
 from tinygrad_edu.engine.unsupported import NOT_HANDED_OVER, UNSUPPORTED, Group, instead
 from tinygrad_edu.files import write_text
+from tools.markdown import code, table
+from tools.numpy_rules import corners, rules, sentence, value
 
 PAGE = Path(__file__).parent.parent / "docs" / "numpy.md"
 # Where NumPy keeps functions, and what is written before their names.
 NAMESPACES: Mapping[str, ModuleType] = {"": np, "linalg.": np.linalg, "fft.": np.fft}
-# A longer formula is a rule's own code, or would make a table too wide to read.
-LONGEST = 220
+# What is written before parameters that stand for several.
+STARS: Mapping[Any, str] = {
+    inspect.Parameter.VAR_POSITIONAL: "*",
+    inspect.Parameter.VAR_KEYWORD: "**",
+}
 
 INTRODUCTION = """\
 # NumPy on Values
@@ -78,45 +72,14 @@ def supported() -> dict[Any, list[str]]:
         implementation = UFUNCS.get(item) or FUNCTIONS.get(item)
         if implementation is not None:
             names.setdefault(implementation, []).append(name)
-    return {
-        f: sorted(found, key=partial(order, getattr(f, "name", ""))) for f, found in names.items()
-    }
+    for f, found in names.items():
+        found.sort(key=partial(order, getattr(f, "name", "")))
+    return dict(sorted(names.items(), key=lambda item: order("", item[1][0])))
 
 
 def order(own: str, name: str) -> tuple[bool, int, str]:
     """What puts a function's own name first, and those of sub-packages last."""
     return name != own, name.count("."), name
-
-
-# Markdown.
-
-
-def math(latex: str) -> str:
-    """LaTeX as GitHub shows it, inside a table too."""
-    latex = latex.replace(r"\operatorname{", r"\mathrm{")  # which GitHub does not allow
-    latex = re.sub(r"\\(left|right)\|", r"\\\1\\vert ", latex).replace("|", r"\vert ")
-    if "`" in latex:
-        raise ValueError(f"a formula with a backtick cannot be shown: {latex}")
-    return f"$`{latex}`$"
-
-
-def code(text: str) -> str:
-    """Python in a table."""
-    return "`" + " ".join(text.split()).replace("|", r"\|") + "`"
-
-
-def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table of Markdown."""
-    lines = [list(heading), *(list(row) for row in rows)]
-    lines.insert(1, ["---"] * len(lines[0]))
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def sentence(item: Any) -> str:
-    """The first sentence of a docstring, in one line."""
-    text = " ".join((inspect.getdoc(item) or "").split("\n\n")[0].split())
-    match = re.match(r"(.*?[^.])\.(?: |$)", text)
-    return (match.group(1) if match else text).replace("|", r"\|")
 
 
 def written_as(composition: Any) -> Any:
@@ -130,152 +93,26 @@ def called(implementation: Any, names: Iterable[str]) -> str:
     if isinstance(implementation, Operation):
         given = implementation.names
     else:
-        given = tuple(inspect.signature(written_as(implementation)).parameters)
+        parameters = inspect.signature(written_as(implementation)).parameters.values()
+        given = tuple(STARS.get(each.kind, "") + each.name for each in parameters)
     shown = code(f"{first}({', '.join(given)})")
     return ", ".join([shown, *map(code, others)])
 
 
-# Rules.
-
-
-def symbol(name: str) -> str:
-    """An argument's name as formulas have it: x1 is x with an index."""
-    return re.sub(r"^([a-z])(\d)$", r"\1_\2", name)
-
-
-def hidden(op: Operation) -> bool:
-    """Whether a formula says what the operation stands for: users cannot call it by a name."""
-    return op.name not in ACTIVATIONS and not op.numpy
-
-
-def of_output(names: Iterable[str]) -> str:
-    """What the result is called, where no argument has the name."""
-    return "out" if "y" in names else "y"
-
-
-def elementwise_rule(op: Elementwise, position: int) -> str:
-    """One partial derivative."""
-    rule = op.partials[position]
-    rule = getattr(rule, "definition", None) or rule
-    if not callable(rule):
-        return math(formula(rule).latex)
-    samples = {of_output(op.arguments): 0.5, **{symbol(name): 0.5 for name in op.arguments}}
-    return shown(formula(trace(rule, samples, **options_of(op)), hidden))
-
-
-def options_of(op: Operation) -> dict[str, Any]:
-    """The options of the record's first case."""
-    return dict(op.cases[0].options) if op.cases else {}
-
-
-def structural_rule(op: Structural, position: int) -> str:
-    """One pullback: what it says of itself, else its formula, else its code."""
-    rule = op.pullbacks[position]
-    if inspect.getdoc(rule):
-        return sentence(rule)
-    case = op.cases[0]
-    rng = np.random.default_rng(0)
-    arrays = [rng.uniform(0.1, 0.9, shape) for shape in case.shapes]
-    with np.errstate(all="ignore"):
-        given = (arrays,) if op.variadic else arrays
-        out = np.asarray(op(*given, **case.options))
-    names = [f"x_{i + 1}" for i in range(len(arrays))] if op.variadic else op.arguments
-    samples = {"g": np.ones_like(out), of_output(names): out}
-    samples.update(zip(map(symbol, names), arrays, strict=True))
-    options = options_of(op) | ({"position": 0} if op.variadic else {})
-    written = shown(formula(trace(rule, samples, **options), hidden))
-    # A number in it may be a length.
-    shapes = " and ".join(str(shape) for shape in case.shapes)
-    return f"{written} (shape {shapes})" if re.search(r"\d", written) else written
-
-
-def shown(written: Formula) -> str:
-    """A formula for a table: LaTeX, or code if that is too long."""
-    if len(written.in_latex()) <= LONGEST:
-        return math(written.in_latex())
-    return code(written.in_text())
-
-
-def rules(op: Operation) -> list[str]:
-    """The derivative of a record with respect to each of its arguments, with its name."""
-    rule: Callable[[Any, int], str] = structural_rule
-    if isinstance(op, Elementwise):
-        rule = elementwise_rule
-    found = []
-    for position in range(len(op.rules)):
-        name = math(written_symbol(symbol(op.arguments[position])).latex)
-        found.append(f"{name}: {rule(op, position)}" if len(op.rules) > 1 else rule(op, position))
-    return found
-
-
-def value(op: Operation) -> str:
-    """What a record computes."""
-    names = [written_symbol(symbol(name)).latex for name in op.arguments]
-    return math(op.formula.format(*names))
-
-
-# Where a derivative does not exist, and what is returned there.
-
-# Numbers among which there is a point on each corner.
-CANDIDATES = (1.0, 0.0, 0.5, 2.0, -1.0)
-
-
-def corners(op: Operation) -> str:
-    """Each corner, and pole at an end of the domain, with what the rules give there."""
-    if isinstance(op, Elementwise):
-        return "; ".join([*(corner(op, kink) for kink in op.kinks), *poles(op)])
-    return "; ".join(sentence(kink) for kink in op.kinks if callable(kink))
-
-
-def corner(op: Elementwise, kink: Any) -> str:
-    """Where a function has a corner, and what its rules give there."""
-    names = [symbol(name) for name in op.arguments]
-    if not callable(kink):
-        place = rf"{names[0]} = {formula(kink).latex}"
-        return f"{math(place)}: {slopes(op, (kink, *(1.0 for _ in names[1:])))}"
-    zero = trace(kink, dict.fromkeys(names, 0.5), **options_of(op))
-    sides = zero.inputs if zero.op is not None and zero.op.name == "subtract" else (zero, 0)
-    place = math(" = ".join(formula(side, hidden).latex for side in sides))
-    for point in itertools.product(CANDIDATES, repeat=len(names)):
-        with np.errstate(all="ignore"):
-            if kink(*map(np.float64, point), **options_of(op)) == 0:
-                return f"{place}: {slopes(op, point)}"
-    return place
-
-
-def slopes(op: Elementwise, point: tuple[float, ...]) -> str:
-    """What the rules give at a point."""
-    numbers = tuple(map(np.float64, point))
-    options = options_of(op)
-    with np.errstate(all="ignore"):
-        out = op.forward(*numbers, **options)
-        given = [
-            rule(out, *numbers, **options) if callable(rule) else rule for rule in op.array_rules
-        ]
-    return ", ".join(short(float(each)) for each in given)
-
-
-def poles(op: Elementwise) -> Iterator[str]:
-    """Ends of the domain of a function of one argument at which its derivative is infinite."""
-    if len(op.arguments) > 1:
-        return
-    for end in op.domain[0]:
-        if np.isfinite(end) and end not in op.kinks and "∞" in (found := slopes(op, (end,))):
-            yield f"{math(rf'{op.arguments[0]} = {formula(end).latex}')}: {found}"
-
-
 # The page.
 
-# Which modules of tinygrad_edu.ops a part of the page tells of; the last takes the rest.
+UNTRACKED = "Without a derivative"
+# Which modules of tinygrad_edu.ops a part of the page tells of; the others go to "Others".
 TOPICS: Mapping[str, tuple[str, ...]] = {
     "Sums, products, extremes and statistics": ("reductions", "running", "statistics"),
-    "Shaping": ("shaping", "rearranging", "joining", "parts", "building"),
+    "Making and shaping": ("shaping", "rearranging", "joining", "building"),
     "Choosing and ordering": ("selection",),
     "Linear algebra": ("linalg", "products", "matrices"),
     "Others": (),
+    UNTRACKED: ("comparisons",),
 }
 # Functions that stand in another module than readers look for.
-MOVED: Mapping[str, str] = {"broadcast_to": "Shaping"}
+MOVED: Mapping[str, str] = {"broadcast_to": "Making and shaping"}
 INTERNAL = frozenset({"in_place", "rebind", "to_number"})
 
 
@@ -310,11 +147,13 @@ def page() -> str:
     for name in TOPICS:
         chosen = {f: names for f, names in functions.items() if topic(f) == name}
         rows = {f: names for f, names in chosen.items() if not isinstance(f, Discrete)}
-        if rows:
-            parts += [f"## {name}\n", function_part(rows)]
+        parts.append(f"## {name}\n")
+        if name == UNTRACKED:
+            parts.append(untracked(f for f in every.items() if isinstance(f[0], Discrete)))
+        parts.append(function_part(rows))
     parts += [
-        "## Without a derivative\n",
-        untracked(f for f in every.items() if isinstance(f[0], Discrete)),
+        "## Beside NumPy\n",
+        beside(),
         "## Methods of ufuncs\n",
         ufunc_methods(),
         "## Methods of a Value\n",
@@ -328,7 +167,7 @@ def page() -> str:
 def ufunc_part(ufuncs: Mapping[Any, list[str]]) -> str:
     """The ufuncs: their records, then the ones made of others."""
     rows = [
-        (", ".join(code(f"np.{name}") for name in names), value(op), *rules_and_corners(op))
+        (", ".join(code(f"np.{name}") for name in names), value(op), rules(op), corners(op))
         for op, names in ufuncs.items()
         if isinstance(op, Elementwise)
     ]
@@ -337,13 +176,8 @@ def ufunc_part(ufuncs: Mapping[Any, list[str]]) -> str:
         "Where a derivative does not exist, or is infinite, the last column says where, and what "
         "is returned there\nfor each argument.\n\n"
     )
-    text += table(("NumPy", "y", "∂y/∂ of each argument", "not smooth"), rows) + "\n"
+    text += table(("NumPy", "y", "∂y/∂ of each argument", "not smooth"), rows)
     return text + ("\n" + compositions(made) if made else "")
-
-
-def rules_and_corners(op: Operation) -> tuple[str, str]:
-    """Two cells of a table: the derivatives, and where there is none."""
-    return "<br>".join(rules(op)), corners(op)
 
 
 def function_part(functions: Mapping[Any, list[str]]) -> str:
@@ -352,9 +186,9 @@ def function_part(functions: Mapping[Any, list[str]]) -> str:
     made = {f: names for f, names in functions.items() if not isinstance(f, Operation)}
     texts = []
     if records:
-        rows = [(called(op, names), *rules_and_corners(op)) for op, names in records.items()]
+        rows = [(called(op, names), rules(op), corners(op)) for op, names in records.items()]
         heading = ("NumPy", "gradient of each argument, g being that of y", "not smooth")
-        texts.append(table(heading, rows) + "\n")
+        texts.append(table(heading, rows))
     if made:
         texts.append(compositions(made))
     return "\n".join(texts)
@@ -363,7 +197,7 @@ def function_part(functions: Mapping[Any, list[str]]) -> str:
 def compositions(made: Mapping[Any, list[str]]) -> str:
     """Functions without rules."""
     rows = [(called(f, names), sentence(written_as(f))) for f, names in made.items()]
-    return "Made of other operations:\n\n" + table(("NumPy", "what it computes"), rows) + "\n"
+    return "Made of other operations:\n\n" + table(("NumPy", "what it computes"), rows)
 
 
 def untracked(discrete: Iterable[tuple[Any, list[str]]]) -> str:
@@ -373,6 +207,20 @@ def untracked(discrete: Iterable[tuple[Any, list[str]]]) -> str:
         "Comparisons, truth values and positions: their results are Values that are not tracked, "
         "for masks,\nindices and conditions.\n\n" + names + "\n"
     )
+
+
+def beside() -> str:
+    """The package's own functions of Values."""
+    rows = []
+    for name in te.__all__:
+        item = getattr(te, name)
+        if isinstance(item, Operation):
+            shown = code(f"te.{name}({', '.join(item.names)})")
+            rows.append((shown, f"{value(item)}; its gradient: {rules(item)}"))
+        elif getattr(item, "__module__", "").startswith("tinygrad_edu.ops."):
+            shown = code(f"te.{name}({', '.join(inspect.signature(item).parameters)})")
+            rows.append((shown, sentence(item)))
+    return table(("tinygrad_edu", "what it computes"), rows)
 
 
 def ufunc_methods() -> str:
@@ -395,13 +243,13 @@ def ufunc_methods() -> str:
 def value_methods() -> str:
     """What a Value can be asked for by name."""
     rows = []
-    for name in sorted(dir(Value)):
-        item = inspect.getattr_static(Value, name)
+    for name in sorted(dir(te.Value)):
+        item = inspect.getattr_static(te.Value, name)
         if name.startswith("_") or name in INTERNAL or isinstance(item, str):
             continue
         if sentence(item) and not inspect.ismemberdescriptor(item):
             rows.append((code(f"v.{name}{'()' * callable(item)}"), sentence(item)))
-    return table(("method", "what it does"), rows) + "\n"
+    return table(("method", "what it does"), rows)
 
 
 def unsupported() -> str:
@@ -414,8 +262,7 @@ def unsupported() -> str:
         table(
             ("NumPy and Python", "write"),
             ((code(name), code_or_words(text)) for name, text in NOT_HANDED_OVER.items()),
-        )
-        + "\n",
+        ),
     ]
     return "\n".join(texts)
 
@@ -431,7 +278,7 @@ def group_part(group: Group) -> str:
         for own, names in together.items()
     ]
     reason = group.why[0].upper() + group.why[1:]
-    return f"### {group.title}\n\n{reason}.\n\n{table(('NumPy', 'write'), rows)}\n"
+    return f"### {group.title}\n\n{reason}.\n\n{table(('NumPy', 'write'), rows)}"
 
 
 def code_or_words(text: str) -> str:

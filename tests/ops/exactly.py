@@ -142,7 +142,8 @@ class Around:
                 for i in () if blunt else difference.units:
                     by *= self.units[i, n]
                 terms = [weight * f[move][n] for weight, move in difference.weights]
-                noise = max(map(abs, terms)) * ctx.mpf(10) ** (SPARE - self.rung.digits)
+                # A definition may have been through numbers of 1, as 1 − tanh² has.
+                noise = max(1, *map(abs, terms)) * ctx.mpf(10) ** (SPARE - self.rung.digits)
                 listed.append(Estimate(sum(terms) / by, noise / by))
         return found
 
@@ -232,7 +233,8 @@ def truth(op: Operation, options: Mapping[str, Any], arrays: Any, order: int = 1
     slopes = [("slope", i) for i in range(count)]
     others = [name for name in differences(count, order) if name[0] in ("second", "third")]
     ladder = LADDERS[order]
-    for rung in ladder[1 if op.kinks else 0 :]:
+    # Seen from afar stairs are a slope: on either side of a kink only the shortest steps will do.
+    for rung in ladder[-1:] if op.kinks else ladder:
         asked = [n for n in range(points) if len(known[n]) < len(slopes) + len(others)]
         asked = [n for n in asked if Around(op, options, arrays[:, [n]], order, rung).resolved()[0]]
         if not asked:

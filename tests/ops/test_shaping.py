@@ -16,6 +16,7 @@ from tinygrad_edu.errors import InPlaceError, OperandError
 
 # NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
 Value: Any = te.Value
+numpy: Any = np
 
 rng = np.random.default_rng(3)
 M = rng.permutation(np.arange(6.0)).reshape(2, 3) - 2.25
@@ -79,6 +80,14 @@ ONE: dict[str, tuple[Callable[..., Any], Any]] = {
     "full_like": (lambda x: np.full_like(x, x[1]), V),
     "logspace": (lambda x: np.logspace(x, 1.0, 4), np.float64(-0.5)),
     "logspace to a base": (lambda x: np.logspace(0.0, 2.0, 3, base=x), np.float64(2.5)),
+    "geomspace": (lambda x: np.geomspace(x, 8.0, 4), np.float64(0.5)),
+    "fftshift": (np.fft.fftshift, M),
+    "ifftshift": (lambda x: np.fft.ifftshift(x, axes=1), M),
+    "append to a list": (lambda x: np.append([x[0], 4.0], x[1:]), V),
+    "options as NumPy has them": (
+        lambda x: np.concatenate([x, x], dtype=None, casting="same_kind"),
+        V,
+    ),
     "vander": (lambda x: np.vander(x, 4), V),
     "vander, increasing": (lambda x: np.vander(x, increasing=True), V),
     "meshgrid of one": (lambda x: np.meshgrid(x)[0], V),
@@ -134,7 +143,7 @@ def test_sorting_gives_each_gradient_back_to_an_entry_of_that_size(
     weights = np.random.default_rng(seed).permutation(len(values)) + 1.0
     for function in (np.sort, lambda a: np.partition(a, kth % len(values))):
         x = Value(values)
-        out = function(x)
+        out: Any = function(x)
         out.backward(weights)
         for size in set(values):
             here = out.data == size
@@ -164,7 +173,7 @@ def test_questions() -> None:
 def test_indices_that_an_untracked_value_holds() -> None:
     x = Value(M)
     assert np.take(M, np.argmax(x, axis=1)).tolist() == np.take(M, M.argmax(axis=1)).tolist()
-    best = np.take_along_axis(x, np.argmax(x, axis=1)[:, None], axis=1)
+    best: Any = np.take_along_axis(x, np.argmax(x, axis=1)[:, None], axis=1)
     assert best.data.tolist() == M.max(axis=1, keepdims=True).tolist()
     best.backward(np.ones((2, 1)))
     assert x.grad.tolist() == (M.max(axis=1, keepdims=True) == M).tolist()
@@ -179,9 +188,9 @@ def test_indices_that_an_untracked_value_holds() -> None:
         (lambda v: np.vsplit(v, 2), ValueError, "2 axes"),
         (lambda v: np.choose([0, 2], [v[:2], v[1:]]), ValueError, "wrap"),
         (lambda v: np.select([v > 0], [v, v]), ValueError, "each condition"),
-        (lambda v: np.reshape(v, 3, order="X"), OperandError, '"C" or "F"'),
+        (lambda v: numpy.reshape(v, 3, order="X"), OperandError, '"C" or "F"'),
         (lambda v: np.moveaxis(v, 1, 0), ValueError, "axis"),
-        (lambda v: np.meshgrid(v, v, indexing="yx"), ValueError, "indexing"),
+        (lambda v: numpy.meshgrid(v, v, indexing="yx"), ValueError, "indexing"),
         (lambda v: np.take(V, v), TypeError, r"v\.data"),
         (lambda v: v.take([0], dim=0), OperandError, "axis="),
     ],

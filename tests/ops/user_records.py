@@ -42,7 +42,7 @@ with restored():
     )
     te.define_elementwise(
         "user_affine",
-        lambda x, slope=2.0, shift=0.5: slope * (x - shift) / 2,
+        lambda x, slope=2.0, shift=0.5: slope / 2 * (x - shift),
         (
             lambda out, x, slope, shift: slope / 2,
             lambda out, x, slope, shift: (x - shift) / 2,

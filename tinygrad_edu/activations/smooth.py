@@ -28,6 +28,12 @@ def scaled(factor: Any, x: Any) -> Any:
     return x if factor.__class__ is float and factor == 1 else factor * x
 
 
+def steep(factor: Any, x: Any) -> Any:
+    """The product, for a slope that has long been constant where the product would overflow."""
+    product = scaled(factor, x)
+    return product if product is x else bounded(product, low=-1e4, high=1e4)
+
+
 def far_sigmoid(x: Any) -> Any:
     """1 / (1 + exp(−x)), in the form whose exp does not overflow."""
     tail = np.exp(-np.abs(x))
@@ -337,8 +343,8 @@ swish = Activation.define(
     "swish",
     swish_forward,
     (
-        lambda out, x, beta: silu_slope(scaled(beta, x)),
-        lambda out, x, beta: x * sigmoid_slope(beta * x) * x,
+        lambda out, x, beta: silu_slope(steep(beta, x)),
+        lambda out, x, beta: x * sigmoid_slope(steep(beta, x)) * x,
     ),
     formula=r"\operatorname{{swish}}\left({0}\right)",
     domain=(REAL, (0.25, 4.0)),
@@ -430,8 +436,8 @@ def gelu_tanh_forward(x: Any, into: Any = None) -> Any:
 
 
 def gelu_root_forward(x: Any) -> Any:
-    """exp(u)."""
-    exponent, rest = gelu_exponent(x)
+    """exp(u), which is 0 from far before −40 on."""
+    exponent, rest = gelu_exponent(np.maximum(x, -40))
     root = np.exp(exponent / 2)
     return (root + root * (rest / 2)).astype(x.dtype)
 
@@ -439,7 +445,7 @@ def gelu_root_forward(x: Any) -> Any:
 gelu_root = define_elementwise(
     "gelu_root",
     gelu_root_forward,
-    lambda out, x: out * (LINEAR / 2 + 3 * CUBIC / 2 * x * x),
+    lambda out, x: out * (LINEAR / 2 + 3 * CUBIC / 2 * np.square(bounded(x, low=-40.0, high=40.0))),
     formula=r"\exp\left(\sqrt{{2/\pi}}\left({0} + 0.044715\,{0}^3\right)\right)",
     domain=(-20.0, 8.0),
     extremes=((-40.0,), (8.0,)),

@@ -16,6 +16,7 @@ from ..engine.node import Node
 from ..engine.operation import Operation
 from ..engine.value import Value
 from ..errors import OperandError
+from .matrices import MATRICES, factorised
 from .numbers import Exact, functions, lift
 
 # Four times what float64 rounds off.
@@ -136,6 +137,8 @@ def applied(
     try:
         if definition is not None:
             return definition.run(operands)[id(definition.roots[0])]
+        if op.name in MATRICES:
+            return factorised(op, operands, options)
         if op.name in SPECIAL:
             return SPECIAL[op.name](*operands, **options)
         return number(op.forward(*operands, **options))

@@ -89,18 +89,20 @@ def cuts(op: Operation, position: int) -> list[float]:
 def room(op: Operation, position: int) -> float:
     """How far the numbers of an argument stay from what they must not reach."""
     widths = [right - left for left, right in itertools.pairwise(cuts(op, position))]
-    most = SHARED_ROOM if any(callable(kink) for kink in op.kinks) else ROOM
+    most = SHARED_ROOM if op.edges or any(callable(kink) for kink in op.kinks) else ROOM
     return min(most, *(width / 4 for width in widths))
 
 
 def distances(op: Operation, call: Call) -> Iterator[Any]:
-    """How far each entry is from each kink of the record; 1 is far enough."""
+    """How far each entry is from each kink of the record, and from each edge; 1 is far enough."""
     for kink in op.kinks:
         if callable(kink):
             yield np.abs(kink(*call.arrays, **call.options)) / SHARED_ROOM
         else:
             # float32 may have rounded some of the room away.
             yield np.abs(call.arrays[0] - kink) / (0.99 * room(op, 0))
+    for edge in op.edges:
+        yield np.abs(edge(*call.arrays, **call.options)) / SHARED_ROOM
 
 
 # ---- numbers ----

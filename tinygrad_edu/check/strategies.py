@@ -29,7 +29,7 @@ import numpy as np
 from ..engine.operation import Case, Elementwise, Operation
 from ..engine.value import Value
 from ..errors import OperandError
-from .programs import programs
+from .drawing import programs
 from .samples import (
     REACHES,
     Call,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
+from itertools import repeat
 from typing import Any
 
 import numpy as np
 
 from ..errors import NotTrackedError, OperandError, ShapeError, StaleGraphError
-from .containers import filled, leaves, mapped, opened, parts
-from .context import STATE, changed
+from .containers import ends, filled, is_leaf, leaves, mapped, opened, parts
+from .context import changed
 from .node import Node, describe
 from .operation import OPERATIONS
 from .sweep import gradients
@@ -18,6 +20,28 @@ from .value import Value
 # A column costs a recorded sweep to begin with, and then as much as some rows: it is the sweep of
 # a sweep.
 ROWS_PER_COLUMN = 4
+
+
+CONSTANT = "it has no derivative: return numbers computed from what the function is given"
+
+
+def differentiated() -> bool:
+    """Whether a derivative is being taken inside a function that is differentiated itself.
+
+    It is then remembered that what this function returns may be constant.
+    """
+    running = RUNNING.get()
+    if running is not None:
+        running.takes_derivatives = True
+    return running is not None
+
+
+def no_number(x: Any) -> str:
+    """What to say of an argument without a leaf."""
+    return (
+        f"there is no number to derive by in {x!r:.60}; give a number, an array, a dict, list, "
+        "tuple or dataclass of them, or a te.nn.Module (other objects are not looked into)"
+    )
 
 
 class Call:
@@ -30,42 +54,52 @@ class Call:
     """
 
     def __init__(self, f: Callable[[Any], Any], x: Any, create_graph: bool = False) -> None:
-        self.as_values = create_graph or STATE.get().differentiating
-        made: list[tuple[Value, int]] = []
-
-        def fresh(leaf: Any, path: str) -> Value:
-            if isinstance(leaf, Node):
-                self.as_values = True
-            tracked = isinstance(leaf, Value) and leaf.requires_grad
-            node: Value = OPERATIONS["positive"](leaf) if tracked else Value(leaf)
-            node.name = getattr(leaf, "name", None) or path or None
-            made.append((node, node.serial))
-            return node
-
-        with changed(tracking=True, differentiating=True):
-            given = fresh(x, "") if parts(x) is None else mapped(fresh, x)
+        self.as_values = create_graph or differentiated()
+        self.takes_derivatives = False
+        self.made: list[tuple[Value, int]] = []
+        with changed(tracking=True):
+            given = self.argument(x)
             self.inputs = opened(given)
             self.leaves = tuple(leaves(self.inputs))
-            if not self.leaves:
-                raise OperandError(
-                    f"there is no number to derive by in {x!r:.60}; give a number, an array, a "
-                    "dict, list, tuple or dataclass of them, or a te.nn.Module"
-                )
-            self.returned = f(given)
-            for node, serial in made:
-                if node.serial != serial:
-                    raise StaleGraphError(
-                        f"{describe(node)} was given new data by the function that is being "
-                        "differentiated; write x = ... for a new value, not x.data = ..."
-                    )
+            if not self.leaves and any(True for _ in ends(self.inputs)):
+                raise OperandError(no_number(x))
+            token = RUNNING.set(self)
+            try:
+                self.returned = f(given)
+            finally:
+                RUNNING.reset(token)
             self.outputs = opened(mapped(as_value, self.returned))
             found = tuple(leaves(self.outputs))
-            if not found:
-                raise OperandError(
-                    f"the function returned {self.returned!r:.60}, which has no derivative; "
-                    "it must return a Value, or a container of them (is its `return` missing?)"
-                )
             self.root: Value = vector(found)
+        for node, serial in self.made:
+            if node.serial != serial:
+                raise StaleGraphError(
+                    f"an argument ({describe(node)}) was given new data by the function that is "
+                    "being differentiated; write x = ... for a new value, not x.data = ..."
+                )
+        if not found:
+            why = "is its `return` missing?" if self.returned is None else CONSTANT
+            raise OperandError(f"the function returned {self.returned!r:.60}; {why}")
+
+    def argument(self, x: Any) -> Any:
+        """`x` with a fresh node for every leaf."""
+        if parts(x) is not None:
+            return mapped(self.fresh, x)
+        # What stands alone is a number, or an error: a bool and a range are read as te.Value does.
+        if is_leaf(x) or np.asarray(x).dtype.kind in "biuf":
+            return self.fresh(x, "")
+        raise OperandError(no_number(x))
+
+    def fresh(self, leaf: Any, path: str) -> Value:
+        """A tracked node of the leaf's numbers that f alone can reach."""
+        if isinstance(leaf, Node):
+            self.as_values = True
+        joined = isinstance(leaf, Value) and leaf.requires_grad
+        node: Value = OPERATIONS["positive"](leaf) if joined else Value(leaf)
+        named = any(map(str.isalpha, path))  # a mere position says nothing
+        node.name = getattr(leaf, "name", None) or (path if named else None)
+        self.made.append((node, node.serial))
+        return node
 
     @property
     def result(self) -> Any:
@@ -79,17 +113,11 @@ class Call:
 
     def slope(self, as_values: bool | None = None) -> tuple[Any, ...]:
         """The gradient of every leaf where f gave a single number."""
-        y = self.returned
-        if isinstance(y, np.ndarray | np.generic):
-            raise NotTrackedError(
-                f"the function returned {type(y).__name__}, NumPy's own, on which no gradient is "
-                "recorded: .data or .item() took the numbers out on the way. Compute with the "
-                "Values that the function is given (a constant is returned as a Python number)"
-            )
         if parts(self.outputs) is not None:
             raise OperandError(
                 f"a gradient is of a single number, and the function returned a "
-                f"{type(y).__name__}; return the number alone, or write te.jacobian or te.vjp"
+                f"{type(self.returned).__name__}; return the number alone, or write te.jacobian "
+                "or te.vjp"
             )
         if self.root.size != 1:
             raise ShapeError(
@@ -97,23 +125,31 @@ class Call:
                 f"{self.root.shape}; reduce it with .sum() or .mean(), or write te.jacobian for "
                 "the derivatives of all entries"
             )
+        # A derivative may well be constant. Python's own numbers are meant so: a branch's 0.0.
+        if hasattr(self.returned, "dtype") and not (
+            self.root.requires_grad or self.takes_derivatives
+        ):
+            raise NotTrackedError(
+                "the function's result depends on no tracked Value, so its gradient was lost on "
+                "the way: look for .data, .item(), detach() and no_grad(), and compute with the "
+                "Values that the function is given (a constant is returned as a Python number)"
+            )
         return self.pulled(None, as_values)
 
     def gradient(self) -> Any:
         """∂f/∂x in the form of x."""
         return filled(self.inputs, self.slope())
 
-    def pushed(self, directions: Iterable[Any]) -> Any:
+    def pushed(self, directions: Sequence[Any]) -> Any:
         """The change of the root along a direction of every leaf.
 
         The pullback is linear in its gradient: its derivative by that is the forward product.
         """
         probe = Value(np.zeros_like(self.root.data))
-        along = [d if isinstance(d, Node) else Value(d, requires_grad=False) for d in directions]
         with changed(tracking=True):
-            pulled = self.pulled(probe, as_values=True)
-            total: Any = sum(np.sum(p * d) for p, d in zip(pulled, along, strict=True))
-        return gradients(total, (probe,), None, self.as_values)[0]
+            pulled = vector(self.pulled(probe, as_values=True))
+            along = vector(directions)
+        return gradients(pulled, (probe,), along, self.as_values)[0]
 
     def portions(self, numbers: Any, shape: tuple[int, ...] = ()) -> Iterator[Any]:
         """What of `numbers`, an entry for each of the root's, belongs to each leaf f returned.
@@ -136,7 +172,8 @@ class Call:
                 list(self.portions(table, leaf.shape))
                 for table, leaf in zip(tables, self.leaves, strict=True)
             ]
-        return filled(self.outputs, [filled(self.inputs, row) for row in zip(*blocks, strict=True)])
+        rows = zip(*blocks, strict=True) if blocks else repeat(())
+        return filled(self.outputs, (filled(self.inputs, row) for row in rows))
 
     def by_rows(self) -> list[Any]:
         """∂root/∂leaf for each leaf, a sweep for each entry of the root."""
@@ -185,9 +222,11 @@ def plain(item: Any, path: str = "") -> Any:
 
 
 def vector(items: Sequence[Any]) -> Any:
-    """One item as it is, several as a single axis of numbers."""
+    """One item as it is, several (or none) as a single axis of numbers."""
     if len(items) == 1:
         return items[0]
+    if not items:
+        return Value(np.zeros(0), requires_grad=False)
     return np.concatenate([np.reshape(item, (-1,)) for item in items])
 
 
@@ -197,3 +236,7 @@ def units(like: Value) -> Iterator[Any]:
         unit = np.zeros(like.shape, like.dtype)
         unit.flat[position] = 1
         yield unit
+
+
+# The innermost call that is under way.
+RUNNING: ContextVar[Call | None] = ContextVar("tinygrad_edu_call", default=None)

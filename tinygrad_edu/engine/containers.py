@@ -39,10 +39,10 @@ def is_model(tree: Any) -> bool:
 
 
 def is_plain(items: list[Any]) -> bool:
-    """Whether a list holds plain numbers alone, itself or in lists, and so is an array."""
-    return bool(items) and all(
-        is_plain(item) if type(item) is list else is_number(item) for item in items
-    )
+    """Whether a list holds plain numbers alone, in lists of one length, and so is an array."""
+    if items and all(type(item) is list for item in items):
+        return all(map(is_plain, items)) and len({np.shape(item) for item in items}) == 1
+    return bool(items) and all(is_number(item) for item in items)
 
 
 def is_number(item: Any) -> bool:
@@ -131,14 +131,19 @@ def opened(tree: Any) -> Any:
     return inside if is_model(tree) else rebuilt(tree, inside)
 
 
-def leaves(tree: Any) -> Iterator[Any]:
-    """The leaves of `tree`, those of models too, in order."""
+def ends(tree: Any) -> Iterator[Any]:
+    """The leaves and constants of `tree`, those of models too, in order."""
     held = parts(tree)
-    if held is not None:
-        for part in held.values():
-            yield from leaves(part)
-    elif is_leaf(tree):
+    if held is None:
         yield tree
+    else:
+        for part in held.values():
+            yield from ends(part)
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    """The leaves of `tree` in order."""
+    return filter(is_leaf, ends(tree))
 
 
 def filled(tree: Any, replacements: Iterable[Any]) -> Any:

@@ -26,7 +26,6 @@ class State:
 
     tracking: bool = True
     recording: bool = False
-    differentiating: bool = False
     scope: str = ""
     lines: bool = False
     observers: tuple[Observer, ...] = ()

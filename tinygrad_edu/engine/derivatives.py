@@ -13,11 +13,10 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 
 from ..errors import OperandError, ShapeError
-from .call import Call, vector
+from .call import Call, differentiated, vector
 from .containers import Model, filled, leaves, mapped, matched, opened, parts
 from .context import changed
 from .node import Node
-from .nonfinite import trace_nonfinite as trace_nonfinite
 from .sweep import gradients, start
 from .value import Value
 
@@ -44,7 +43,7 @@ def grad(
 @overload
 def grad(
     y: Value,
-    xs: Value | Iterable[Value],
+    xs: Value | Sequence[Value],
     gradient: Any = None,
     create_graph: Literal[False] = False,
 ) -> tuple[Any, ...]: ...
@@ -53,7 +52,7 @@ def grad(
 @overload
 def grad(
     y: Value,
-    xs: Value | Iterable[Value],
+    xs: Value | Sequence[Value],
     gradient: Any = None,
     *,
     create_graph: Literal[True],
@@ -105,9 +104,9 @@ def grad(
             raise OperandError(f"te.grad takes a Value or a function, not {y!r}")
         if gradient is not None:
             raise OperandError("gradient= goes with te.grad(y, xs); of a function write te.vjp")
-        if xs is not None:
-            options["argument"] = xs
-        both = value_and_grad(y, create_graph=create_graph, **options)
+        argument = options.pop("argument", 0 if xs is None else xs)
+        refuse("grad(f)", options)
+        both = value_and_grad(y, argument, create_graph=create_graph)
         return lambda *args, **keywords: both(*args, **keywords)[1]
     if options:
         refuse("grad(y, xs)", options, "gradient= and create_graph=")
@@ -119,6 +118,7 @@ def grad(
         xs = tuple(xs) if isinstance(xs, Iterable) else (xs,)
     wanted = opened(xs)
     mapped(not_a_value, wanted, not_a_value)
+    differentiated()
     if not y.requires_grad:
         start(y, gradient)
     return filled(wanted, gradients(y, tuple(leaves(wanted)), gradient, create_graph))
@@ -217,10 +217,10 @@ def hvp(f: Function) -> Callable[..., Any]:
     Raises `ShapeError` where v's form is not x's.
     """
 
-    def product(x: Any, v: Any, *others: Any, **keywords: Any) -> Any:
+    def product(x: Any, v: Any, /, *others: Any, **keywords: Any) -> Any:
         as_values = any(isinstance(each, Node) for each in leaves(v))
         call = Call(lambda given: f(given, *others, **keywords), x, as_values)
-        direction = list(matched(call.inputs, v, "v", "x"))
+        direction = tuple(matched(call.inputs, v, "v", "x"))
         with changed(tracking=True):
             slope, seed = vector(call.slope(as_values=True)), vector(direction)
         return filled(call.inputs, gradients(slope, call.leaves, seed, call.as_values))
@@ -237,8 +237,8 @@ def alone(
     for position in chosen:
         if not -count <= position < count:
             raise OperandError(
-                f"there is no argument {position} to derive by, as {count} are given by position; "
-                "give it by position, not by name"
+                f"there is no argument {position} to derive by: this call gives {count} by "
+                "position, counted from 0, and only those can be chosen"
             )
     if len({position % count for position in chosen}) < len(chosen):
         raise OperandError(f"argument={argument} names an argument twice")

@@ -39,7 +39,7 @@ ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
 class Composition:
     """A function of NumPy written with operations.
 
-    Its parameters bear NumPy's names; those of NumPy's that it lacks are refused, unless None.
+    Its parameters bear NumPy's names; those of NumPy's that it lacks are refused.
     """
 
     function: Callable[..., Any]
@@ -47,16 +47,13 @@ class Composition:
     names: tuple[str, ...]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The function's result. Raises `OperandError` for an option that it does not take."""
+        """The function's result. Raises `OperandError` for arguments that it does not take."""
         try:
             return self.function(*args, **kwargs)
         except TypeError:
-            known = self.names if "kwargs" not in self.names else (*self.names, *kwargs)
-            for name, value in kwargs.items():
-                if name not in known and value is not None:
+            if "kwargs" not in self.names:
+                for name in kwargs.keys() - set(self.names):
                     raise OperandError(unknown_option(self.name, name, self.names)) from None
-            if not kwargs.keys() <= set(known):  # NumPy's own wrappers pass None
-                return self(*args, **{name: kwargs[name] for name in kwargs if name in known})
             try:
                 inspect.signature(self.function).bind(*args, **kwargs)
             except TypeError as error:
@@ -89,27 +86,39 @@ def call_function(
         raise InPlaceError(
             f"np.{function.__name__} cannot write a Value into out=; use what it returns"
         )
-    implementation = FUNCTIONS.get(function)
+    implementation: Any = FUNCTIONS.get(function)
     if implementation is None:
         raise unsupported(f"{function.__module__}.{function.__name__}")
     count = implementation.count if isinstance(implementation, Operation) else 1
-    if len(args) > count:
+    if kwargs or len(args) > count:
         # Options given by position come in NumPy's order, which has dtype and out in it.
-        names = by_position(function)[count : len(args)]
+        names, defaults = signature(function)
+        names = names[count : len(args)]
         if len(names) == len(args) - count:
             args, kwargs = args[:count], {**dict(zip(names, args[count:], strict=True)), **kwargs}
+        kwargs = {
+            name: value
+            for name, value in kwargs.items()
+            if name in implementation.names or not is_default(value, defaults.get(name))
+        }
     return implementation(*args, **kwargs)
 
 
 @cache
-def by_position(function: Callable[..., Any]) -> tuple[str, ...]:
-    """What the arguments of one of NumPy's functions are called, in order."""
+def signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """What the arguments of one of NumPy's functions are called, in order, and their defaults."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # written in C: NumPy does not tell
-        return ()
+        return (), {}
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return tuple(each.name for each in parameters if each.kind in kinds)
+    names = tuple(each.name for each in parameters if each.kind in kinds)
+    return names, {each.name: each.default for each in parameters}
+
+
+def is_default(value: Any, default: Any) -> bool:
+    """Whether an option is given as NumPy has it anyway, as its own wrappers give them."""
+    return value is None or value is default or (isinstance(value, str) and value == default)
 
 
 def call_ufunc(
@@ -129,14 +138,14 @@ def call_ufunc(
         )
     if operation is None:
         raise unsupported(f"numpy.{ufunc.__name__}")
-    given = {name: value for name, value in kwargs.items() if value is not None}
     if method in METHODS:
-        return METHODS[method](ufunc, operation, *inputs, **given)
+        return METHODS[method](ufunc, operation, *inputs, **kwargs)
     if method != "__call__":
         raise UnsupportedError(
             f"np.{ufunc.__name__}.{method} is not supported on a Value; "
             "reduce each slice, as in te.stack([np.sum(v[:2]), np.sum(v[2:])])"
         )
+    given = {name: value for name, value in kwargs.items() if value is not None}
     if not isinstance(operation, Operation):
         return operation(*inputs, **given)
     if given:
@@ -196,11 +205,12 @@ def outer(ufunc: np.ufunc, operation: Callable[..., Any], a: Any, b: Any, **unkn
 
 def refuse(ufunc: np.ufunc, method: str, unknown: Mapping[str, Any]) -> None:
     """Raise `UnsupportedError` for an option of a ufunc's method that no Value takes."""
-    if unknown:
-        raise UnsupportedError(
-            f"np.{ufunc.__name__}.{method} has no option {next(iter(unknown))!r} on a Value; "
-            "choose entries with np.where, and convert with .astype"
-        )
+    for name, value in unknown.items():
+        if value is not None:
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}.{method} has no option {name!r} on a Value; "
+                "choose entries with np.where, and convert with .astype"
+            )
 
 
 METHODS: dict[str, Callable[..., Any]] = {

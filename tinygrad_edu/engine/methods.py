@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..errors import InPlaceError
+from ..errors import InPlaceError, closest
 from .node import Node
 from .node import record as record_any
 from .operation import FUNCTIONS, OPERATIONS
@@ -31,10 +31,53 @@ def numpy(function: Callable[..., Any], *args: Any, **options: Any) -> Value:
     return result
 
 
+# What PyTorch's tensors and NumPy's arrays are asked for, and what to write here.
+ELSEWHERE = {
+    "view": "v.reshape(...)",
+    "permute": "v.transpose(...)",
+    "unsqueeze": "np.expand_dims(v, axis)",
+    "expand": "np.broadcast_to(v, shape)",
+    "numpy": "v.data",
+    "cpu": "v.data",
+    "tensor": "te.Value(...)",
+    "clone": "v.copy()",
+    "requires_grad_": "te.Value(data, requires_grad=...)",
+    "grad_fn": "v.op and v.inputs",
+    "zero_": "v.grad = None, or an optimiser's zero_grad()",
+    "detach_": "v.detach()",
+    "pow": "v ** exponent",
+    "norm": "np.linalg.norm(v)",
+    "matmul": "v @ w",
+    "mm": "v @ w",
+    "float": "v.astype(np.float32)",
+    "double": "v.astype(np.float64)",
+    "type": "v.astype(dtype)",
+    "to": "v.astype(dtype)",
+    "flat": "v.ravel()",
+    "fill": "np.full_like(v, number)",
+    "put": "te.set_at(v, index, w)",
+    "ptp": "np.ptp(v)",
+    "choose": "np.choose(v, choices)",
+    "compress": "np.compress(condition, v)",
+    "real": "v: a Value is real",
+    "imag": "0: a Value is real",
+}
+
+
 class Methods(Node):
     """What a Value can be asked for by name."""
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # a type checker knows the names
+
+        def __getattr__(self, name: str) -> NoReturn:
+            hint = f"; write {ELSEWHERE[name]}" if name in ELSEWHERE else ""
+            if not hint and not name.startswith("_"):  # those NumPy asks for, and often
+                known = [each for each in dir(type(self)) if not each.startswith("_")]
+                near = closest(name, known, fallback=False)
+                hint = f"; there is {near}" if near else ""
+            raise AttributeError(f"a Value has no attribute {name!r}{hint}", name=name, obj=self)
 
     def exp(self) -> Value:
         """e to the power of each entry."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import numpy as np
 
-from ..errors import DtypeError, IndexingError, OperandError, ShapeError
+from ..errors import DtypeError, IndexingError, MatrixError, OperandError, ShapeError
 from .context import STATE
 
 if TYPE_CHECKING:
@@ -95,6 +95,11 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
             tracked = b.requires_grad
             inputs = (x, b)
         arrays: Sequence[Any] = (x, y)
+    elif len(inputs) == 1:
+        (a,) = inputs
+        kind = a.__class__
+        arrays = (a._data,)
+        tracked = a.requires_grad
     else:
         kind, tracked, arrays = Node, False, []
         for item in inputs:
@@ -247,6 +252,12 @@ def explain(op: Operation, inputs: tuple[Any, ...], options: Any, error: Excepti
     kind: type[Exception] = ShapeError
     if isinstance(error, IndexError):
         kind = IndexingError
+    elif isinstance(error, np.linalg.LinAlgError):
+        kind = MatrixError
+        hint = (
+            "look at its rank and whether it is square; add a small multiple of np.eye(n), or "
+            "write np.linalg.pinv"
+        )
     elif isinstance(error, TypeError):
         kind = OperandError
     message = f"{op.name} failed on {given}{extra}{where}: {error}. What to do: {hint}"

@@ -16,10 +16,20 @@ from .node import Node, describe, make_leaf, record, user_line
 from .operation import Operation
 from .sweep import gradients, sweep
 
-ADVICE = (
-    "look at its inputs: log and sqrt need positive numbers, exp and ** overflow, division needs a "
-    "divisor that is not zero"
-)
+SMALL = "add a small constant, or keep it away with np.maximum"
+LARGE = "its numbers are too large: scale them, or lower the learning rate"
+OVERFLOW = "it overflows: subtract the maximum first, as te.logsumexp, softmax and sigmoid do"
+# What usually mends a value or a slope that is not finite.
+ADVICE = {
+    "log": f"the logarithm is of positive numbers: {SMALL}",
+    "sqrt": f"the root is of positive numbers, and its slope at 0 is infinite: {SMALL}",
+    "power": f"a power below 1 has an infinite slope at 0, and large ones overflow: {SMALL}",
+    "divide": f"a divisor is 0, or tiny: {SMALL}",
+    "reciprocal": f"a divisor is 0, or tiny: {SMALL}",
+    "exp": OVERFLOW,
+    "expm1": OVERFLOW,
+    "chain_product": "the derivative of a derivative is not finite here",
+}
 
 
 @contextmanager
@@ -39,10 +49,11 @@ def trace_nonfinite() -> Iterator[None]:
     def look(node: Node, gradient: Any) -> None:
         nonlocal latest
         if gradient is None:
-            users.clear()  # of an earlier sweep, whose graph must not be kept alive
             # What a derivative makes on its way counts once it is passed on.
-            if not finite(node._data) and running(sweep) is None:
-                blame_forward(node)
+            if (users or not finite(node._data)) and running(sweep) is None:
+                users.clear()  # of an earlier sweep, whose graph must not be kept alive
+                if not finite(node._data):
+                    blame_forward(node)
             return
         if node.serial >= latest:
             users.clear()
@@ -88,22 +99,23 @@ def blame_forward(node: Node) -> NoReturn:
     recording = running(record)
     if op is None and recording:  # an untracked result does not remember
         op, inputs = recording.f_locals["op"], recording.f_locals["inputs"]
+    numbers = [numbers_of(item) for item in inputs]
     index, found = first(node._data)
     told = f"{call(op, inputs)} gave {found}"
-    for item in inputs:
-        if not finite(numbers_of(item)):
-            _, held = first(numbers_of(item))
-            advice = f"{describe(item)} came in with {held}: look at the data it was made from"
-            if isinstance(item, Node) and item.op:
-                advice += f", or at {item.op.name}, which made it before this was traced"
+    for item, held in zip(inputs, numbers, strict=True):
+        if not finite(held):
+            maker = f"{item.op.name} that made it" if isinstance(item, Node) and item.op else "data"
+            advice = (
+                f"an input ({describe(item)}) was {first(held)[1]} already: look at the {maker}"
+            )
             break
     else:
-        advice = ADVICE
+        advice = ADVICE.get(op.name, LARGE) if op else LARGE
         if op is not None and op.elementwise:
-            given = (np.broadcast_to(numbers_of(item), np.shape(node._data)) for item in inputs)
-            told += f", from {', '.join(str(numbers[index]) for numbers in given)}"
+            entries = (np.broadcast_to(each, np.shape(node._data))[index] for each in numbers)
+            told += f", from {', '.join(map(str, entries))}"
     line = node.line or user_line()
-    raise NonFiniteError(f"{told}{f', on line {line}' if line else ''}; {advice}")
+    raise NonFiniteError(told + within(node) + f"; {advice}" + (f"\n  at {line}" if line else ""))
 
 
 def blame_backward(node: Node, gradient: Any, users: list[tuple[Node, Any]]) -> NoReturn:
@@ -116,15 +128,21 @@ def blame_backward(node: Node, gradient: Any, users: list[tuple[Node, Any]]) -> 
     for user, incoming in users:
         if passes_on(user, incoming, node):
             continue
-        told = f"the derivative of {call(user.op, user.inputs)} gave {describe(node)} the gradient "
-        told += f"{found}, where its number is {numbers_of(node)[index]}"
-        line = f", on line {user.line}" if user.line else ""
-        advice = ADVICE if line else f"{ADVICE}; te.record_lines() around it all names the line"
-        raise NonFiniteError(f"{told}{line}; {advice}")
+        name = user.op.name if user.op else ""
+        line = f"at {user.line}" if user.line else "te.record_lines() around it names the line"
+        raise NonFiniteError(
+            f"the derivative of {call(user.op, user.inputs)} passed back {found}, where the input "
+            f"is {numbers_of(node)[index]}{within(user)}; {ADVICE.get(name, LARGE)}\n  {line}"
+        )
     raise NonFiniteError(
-        f"the gradients that {len(users)} uses of {describe(node)} pass on are finite, and their "
+        f"the gradients that {len(users)} uses of {describe(node)} pass back are finite, and their "
         f"sum is {found}; scale the loss down"
     )
+
+
+def within(node: Node) -> str:
+    """The scope of a node, in words."""
+    return f", in {node.scope}" if node.scope else ""
 
 
 def call(op: Operation | None, inputs: Sequence[Any]) -> str:

@@ -13,12 +13,15 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 
 import numpy as np
 
 from ..errors import ConversionError, IncompleteRecordError, OperandError, UnknownNameError, closest
 from .node import Node, record
+
+if TYPE_CHECKING:
+    from .value import Value
 
 Kind = TypeVar("Kind", bound="Operation")
 
@@ -68,8 +71,10 @@ class Operation:
     """A function of arrays with everything the package needs to know about it.
 
     `domain` is one interval per argument (the last repeats); `kinks` are where one-sided
-    derivatives differ or do not exist; `extremes` are argument tuples at which value and
-    derivatives must stay finite; `formula` is LaTeX with `{0}`, `{1}` for the arguments.
+    derivatives differ or do not exist; `edges` are functions of the arguments that are zero where
+    there is no value, or a jump, so that nothing can be asked there; `extremes` are argument tuples
+    at which value and derivatives must stay finite; `formula` is LaTeX with `{0}`, `{1}` for the
+    arguments.
     `definition` is the textbook's form, written with other operations, where `forward` is written
     to be exact or fast: formulas are traced from it, and the tests hold both against each other.
     A `surrogate` has rules that stand in for a derivative that teaches nothing (a step's is 0).
@@ -83,6 +88,7 @@ class Operation:
     domain: tuple[Interval, ...]
     numpy: tuple[Any, ...] = ()
     kinks: tuple[Kink, ...] = ()
+    edges: tuple[Callable[..., Any], ...] = ()
     extremes: tuple[tuple[float, ...], ...] = ()
     cases: tuple[Case, ...] = ()
     definition: Callable[..., Any] | None = None
@@ -155,6 +161,12 @@ class Operation:
                 for rule in self.rules
             ),
         )
+
+    @overload
+    def __call__(self, first: Value | Sequence[Value], /, *args: Any, **kwargs: Any) -> Value: ...
+
+    @overload
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Apply to arrays at NumPy speed, or record where an argument is a Value."""
@@ -335,6 +347,7 @@ class Structural(Operation):
         domain: Sequence[Interval] | Interval = REAL,
         numpy: Iterable[Any] = (),
         kinks: Iterable[Kink] = (),
+        edges: Iterable[Callable[..., Any]] = (),
         extremes: Iterable[tuple[float, ...]] = (),
         definition: Callable[..., Any] | None = None,
         variadic: bool = False,
@@ -356,6 +369,7 @@ class Structural(Operation):
                 domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
                 numpy=tuple(numpy),
                 kinks=tuple(kinks),
+                edges=tuple(edges),
                 extremes=tuple(extremes),
                 definition=definition,
                 variadic=variadic,

@@ -46,7 +46,7 @@ UNSUPPORTED: tuple[Group, ...] = (
         "The bits of a floating-point number",
         "it takes the number's representation apart, which has no derivative",
         "np.{name}(v.data)",
-        plain("frexp nextafter spacing") | {"ldexp": "v * 2.0**n"},
+        plain("frexp nextafter spacing"),
     ),
     Group(
         "Complex numbers",
@@ -88,10 +88,7 @@ UNSUPPORTED: tuple[Group, ...] = (
         "Positions and counts",
         "its result is made of positions, counts or truth values, which have no derivative",
         "np.{name}(v.data)",
-        plain(
-            "argpartition argwhere count_nonzero digitize flatnonzero isin lexsort nanargmax "
-            "nanargmin nonzero searchsorted"
-        )
+        plain("digitize isin lexsort linalg.matrix_rank nanargmax nanargmin")
         | {
             "diag_indices_from": "np.diag_indices(len(v))",
             "ix_": "np.ix_ with plain arrays, and index the Value with what it returns",
@@ -106,6 +103,34 @@ UNSUPPORTED: tuple[Group, ...] = (
         "counts jump where an entry changes bins and are constant elsewhere",
         "np.{name}(v.data), or a smooth count, such as a sum of te.activations.sigmoid",
         plain("histogram histogram2d histogram_bin_edges histogramdd"),
+    ),
+    Group(
+        "Polynomials",
+        "a polynomial is a row of coefficients, and this a line of other operations",
+        "np.polyval for its values",
+        {
+            "poly": "np.convolve of the factors [1, -root]",
+            "polyadd": "p + q, of equal lengths",
+            "polyder": "p[:-1] * np.arange(len(p) - 1, 0, -1)",
+            "polydiv": "np.polydiv with plain arrays",
+            "polyfit": "np.linalg.pinv(np.vander(x, degree + 1)) @ y",
+            "polyint": "np.append(p / np.arange(len(p), 0, -1), 0.0)",
+            "polymul": "np.convolve(p, q)",
+            "polysub": "p - q, of equal lengths",
+        },
+    ),
+    Group(
+        "Others without a rule",
+        "nobody has written a rule for it, and other operations do as well",
+        "te.define_elementwise with a rule of your own",
+        {
+            "i0": "",
+            "linalg.lstsq": "np.linalg.pinv(a) @ b",
+            "nanmedian": "np.median(v[~np.isnan(v.data)])",
+            "nanpercentile": "np.percentile(v[~np.isnan(v.data)], q)",
+            "nanquantile": "np.quantile(v[~np.isnan(v.data)], q)",
+            "unwrap": "v + (np.unwrap(v.data) - v.data)",
+        },
     ),
     Group(
         "Writing in place",
@@ -123,24 +148,20 @@ UNSUPPORTED: tuple[Group, ...] = (
         "Texts and dates",
         "it deals with texts or dates, and a Value holds real numbers",
         "np.{name} with plain arrays",
-        {
-            "array2string": "np.array2string(v.data)",
-            "array_repr": "repr(v)",
-            "array_str": "str(v)",
-        }
-        | plain("busday_count busday_offset datetime_as_string is_busday isnat"),
+        plain("busday_count busday_offset datetime_as_string is_busday isnat"),
     ),
     Group(
         "Types and memory",
         "it asks about the array that a Value holds",
         "np.{name}(v.data), or v.dtype",
-        plain("can_cast common_type may_share_memory min_scalar_type shares_memory"),
+        plain("can_cast common_type may_share_memory min_scalar_type shares_memory")
+        | {"einsum_path": "np.einsum_path with plain arrays"},
     ),
 )
 
 # Ways to make arrays that NumPy does not hand over to a Value, so that none can be supported.
 NOT_HANDED_OVER: Mapping[str, str] = {
-    "np.array([v, w]), np.asarray, np.fromiter": "te.array([v, w]) or te.stack([v, w])",
+    "np.array([v, w]), np.asarray": "te.array([v, w]) or te.stack([v, w])",
     "np.r_[v, w], np.c_[v, w], np.mgrid, np.ogrid": "np.concatenate([v, w]), np.column_stack, "
     "np.meshgrid",
     "array[i] = v, array += v": "np.where, te.set_at, or array = array + v",

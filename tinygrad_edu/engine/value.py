@@ -153,7 +153,8 @@ class Value(Methods):
         if self.requires_grad:
             raise ConversionError(
                 f"{name}(v) on a tracked Value would lose its gradient in silence; write np.exp(v) "
-                "in place of math.exp(v), v.item() or v.data for the number alone"
+                "in place of math.exp(v), te.set_at or np.where in place of a[i] = v, and v.item() "
+                "or v.data for the number alone"
             )
         return self.item()
 
@@ -229,8 +230,9 @@ class Value(Methods):
             name = self.name or "w"
             raise InPlaceError(
                 f"{name} {symbol} ... would replace the leaf by a node that grows the graph at "
-                f"each step; write {name}.data = {name}.data - rate * {name}.grad, or use an "
-                "optimiser from te.optim (or update inside with te.no_grad():)"
+                f"each step; for a new value write y = {name} {symbol[:-1]} ..., for a step of "
+                f"training {name}.data = {name}.data - rate * {name}.grad, or use an optimiser "
+                "from te.optim (or update inside with te.no_grad():)"
             )
         if result.shape != self.shape:
             raise ShapeError(
@@ -392,7 +394,11 @@ def frozen_part(part: Any) -> Any:
     """One axis of an index: a sequence becomes an array, an array a copy."""
     if isinstance(part, Node):
         if part.requires_grad:
-            raise ConversionError("a tracked Value is not an index; use np.where for a soft choice")
+            raise ConversionError(
+                "a tracked Value is not an index; use np.where for a soft choice, v.data for the "
+                "numbers (te.grad makes floats of what it derives by: give indices as another "
+                "argument)"
+            )
         return part._data
     if isinstance(part, list | tuple):
         array = np.array([p._data if isinstance(p, Node) else p for p in part])

@@ -99,6 +99,12 @@ def logspace(
     return np.power(base, exponents)
 
 
+@implements(np.geomspace)
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0) -> Any:
+    """Positive numbers at equal ratios from `start` to `stop`."""
+    return np.exp(np.linspace(np.log(start), np.log(stop), num, endpoint, axis=axis))
+
+
 @implements(np.vander)
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of numbers, a column for each exponent."""

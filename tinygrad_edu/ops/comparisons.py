@@ -126,9 +126,8 @@ argsort = define_discrete(
 )
 argpartition = define_discrete(
     "argpartition",
-    lambda a, kth=0, axis=-1, kind="introselect": np.argpartition(a, kth, axis, kind),
+    lambda a, kth=0, axis=-1: np.argpartition(a, kth, axis),
     formula=r"\operatorname{{argpartition}} {0}",
-    numpy=(np.argpartition,),
 )
 argwhere = define_discrete(
     "argwhere",
@@ -148,6 +147,12 @@ selected = define_discrete(
     formula=r"\left[{0}\right] + \frac{{1}}{{2}} \left[{1}\right]",
     array_arguments=2,
 )
+
+
+@implements(np.argpartition)
+def parted(a: Any, kth: Any, axis: int | None = -1) -> Any:
+    """The untracked indices that bring the smallest entries before the k-th, as in a sorted row."""
+    return argpartition(a, kth=kth, axis=axis)
 
 
 @implements(np.searchsorted)
@@ -213,6 +218,12 @@ def array_equiv(a1: Any, a2: Any) -> Any:
 def iscomplexobj(x: Any) -> bool:
     """Whether there may be complex entries: no Value has any."""
     return False
+
+
+@implements(np.isrealobj)
+def isrealobj(x: Any) -> bool:
+    """Whether no entry can be complex: that of no Value can."""
+    return True
 
 
 @implements(np.iscomplex)

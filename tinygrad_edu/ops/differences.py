@@ -9,13 +9,8 @@ import numpy as np
 from ..engine.dispatch import implements
 from ..engine.node import Node
 from ..engine.operation import define_structural
-from .reductions import backwards
+from .reductions import backwards, operand
 from .running import part
-
-
-def operand(a: Any) -> Any:
-    """A Value, or anything else as an array."""
-    return a if isinstance(a, Node) else np.asarray(a)
 
 
 def numbers(a: Any) -> Any:
@@ -49,7 +44,9 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """Differences of neighbours in one row, between what is to come before and after them."""
     row = np.reshape(ary, (-1,))
     pieces = (to_begin, row[1:] - row[:-1], to_end)
-    given = [np.reshape(piece, (-1,)) for piece in pieces if piece is not None]
+    given = [
+        np.reshape(operand(piece).astype(row.dtype), (-1,)) for piece in pieces if piece is not None
+    ]
     return np.concatenate(given) if len(given) > 1 else given[0]
 
 
@@ -69,7 +66,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if edge_order not in (1, 2):
         raise ValueError(f"np.gradient takes edge_order 1 or 2, not {edge_order}")
     slopes = tuple(
-        slope(f, operand(each), along % f.ndim, edge_order)
+        slope(f, operand(each) if np.ndim(each) else each, along % f.ndim, edge_order)
         for each, along in zip(spacing, axes, strict=True)
     )
     return slopes[0] if len(slopes) == 1 else slopes
@@ -83,13 +80,13 @@ def slope(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
             f"np.gradient with edge_order={edge_order} needs {edge_order + 1} entries along an "
             f"axis; axis {axis} has {length}"
         )
-    if spacing.ndim > 1 or (spacing.ndim and spacing.shape[0] != length):
+    if np.ndim(spacing) and np.shape(spacing) != (length,):
         raise ValueError(
             f"the spacing along axis {axis} is a number or {length} coordinates, not an array of "
-            f"shape {spacing.shape}"
+            f"shape {np.shape(spacing)}"
         )
     before, after = part(f, axis, None, -1), part(f, axis, 1, None)
-    if spacing.ndim:
+    if np.ndim(spacing):
         steps = np.reshape(
             spacing[1:] - spacing[:-1], [-1 if each == axis else 1 for each in range(f.ndim)]
         )
@@ -127,7 +124,7 @@ def interp(
     x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None
 ) -> Any:
     """The line through the points (xp, fp) at x; at a corner its slope is that to the right."""
-    x, xp, fp = operand(x), operand(xp), operand(fp)
+    x, xp, fp = (operand(each).astype(np.float64) for each in (x, xp, fp))
     if xp.ndim != 1 or xp.shape != fp.shape or not xp.shape[0]:
         raise ValueError(
             f"np.interp takes points as two rows of the same length, not {xp.shape} and {fp.shape}"
@@ -157,7 +154,7 @@ def convolve_forward(a: Any, v: Any, mode: str = "full") -> Any:
     return np.convolve(a, v, mode)  # type: ignore[call-overload]
 
 
-def convolve_pullback(g: Any, mine: Any, other: Any, mode: str) -> Any:
+def correlated(g: Any, mine: Any, other: Any, mode: str) -> Any:
     """The gradient of one of two convolved rows: `g` correlated with the other one."""
     n, m = mine.shape[0], other.shape[0]
     short = min(n, m)
@@ -173,8 +170,8 @@ convolve = define_structural(
     "convolve",
     convolve_forward,
     (
-        lambda g, out, a, v, mode="full": convolve_pullback(g, a, v, mode),
-        lambda g, out, a, v, mode="full": convolve_pullback(g, v, a, mode),
+        lambda g, out, a, v, mode="full": correlated(g, a, v, mode),
+        lambda g, out, a, v, mode="full": correlated(g, v, a, mode),
     ),
     formula=r"{0} * {1}",
     numpy=(np.convolve,),

@@ -119,7 +119,7 @@ def define_share(
         ),
         formula=formula,
         domain=(REAL, REAL),
-        extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+        extremes=((1e4, 1e4), (8e307, -8e307), (-8e307, 8e307)),
         definition=definition,
     )
     return share
@@ -146,7 +146,7 @@ logaddexp = define_elementwise(
     formula=r"\log\left(\exp\left({0}\right) + \exp\left({1}\right)\right)",
     domain=(REAL, REAL),
     numpy=(np.logaddexp,),
-    extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+    extremes=((1e4, 1e4), (8e307, -8e307), (-8e307, 8e307)),
 )
 logaddexp2 = define_elementwise(
     "logaddexp2",
@@ -155,5 +155,5 @@ logaddexp2 = define_elementwise(
     formula=r"\log_2\left(2^{{{0}}} + 2^{{{1}}}\right)",
     domain=(REAL, REAL),
     numpy=(np.logaddexp2,),
-    extremes=((1e4, 1e4), (1e308, -1e308), (-1e308, 1e308)),
+    extremes=((1e4, 1e4), (8e307, -8e307), (-8e307, 8e307)),
 )

@@ -56,7 +56,7 @@ def array(nested: Any) -> Value:
     Raises `ShapeError` where the rows' shapes differ.
     """
     if isinstance(nested, list | tuple) and nested:
-        return stack([array(part) for part in nested])  # type: ignore[no-any-return]
+        return stack([array(part) for part in nested])
     return nested if isinstance(nested, Value) else Value(nested, requires_grad=False)
 
 
@@ -92,7 +92,7 @@ def column_stack(tup: Sequence[Any]) -> Any:
 @implements(np.append)
 def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     """An array with others behind it."""
-    return concatenate([arr, values], axis=axis)
+    return concatenate([array(arr), array(values)], axis=axis)
 
 
 @implements(np.insert)

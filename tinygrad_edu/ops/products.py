@@ -296,7 +296,7 @@ def outer_of_vectors(x1: Any, x2: Any) -> Any:
     return outer(x1, x2)
 
 
-@implements(np.tensordot, np.linalg.tensordot)
+@implements(np.tensordot)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """Sums of products over pairs of axes."""
     of_a, of_b = (range(-axes, 0), range(axes)) if isinstance(axes, int) else axes
@@ -318,6 +318,12 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     left = np.reshape(np.transpose(a, [*free_a, *of_a]), (math.prod(rows), count))
     right = np.reshape(np.transpose(b, [*of_b, *free_b]), (count, math.prod(columns)))
     return np.reshape(np.dot(left, right), (*rows, *columns))
+
+
+@implements(np.linalg.tensordot)
+def tensordot_of_arrays(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    """Sums of products over pairs of axes."""
+    return tensordot(x1, x2, axes)
 
 
 @implements(np.kron)

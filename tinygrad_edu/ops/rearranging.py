@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from ..engine.dispatch import implements
 from ..engine.operation import Structural, define_discrete, define_structural
@@ -264,6 +265,24 @@ def fliplr(m: Any) -> Any:
 def flipud(m: Any) -> Any:
     """Rows in reverse order."""
     return flip(m, axis=0)
+
+
+@implements(np.fft.fftshift)
+def fftshift(x: Any, axes: Any = None) -> Any:
+    """The first half of each axis behind the second."""
+    return shifted(x, axes, 0)
+
+
+@implements(np.fft.ifftshift)
+def ifftshift(x: Any, axes: Any = None) -> Any:
+    """What `fftshift` has moved, back in its place."""
+    return shifted(x, axes, 1)
+
+
+def shifted(x: Any, axes: Any, odd: int) -> Any:
+    """Each axis rolled by half of its length, rounded up or down with `odd` 1 or 0."""
+    chosen = normalize_axis_tuple(range(x.ndim) if axes is None else axes, x.ndim)
+    return roll(x, tuple((x.shape[axis] + odd) // 2 for axis in chosen), chosen)
 
 
 @implements(np.linalg.diagonal)

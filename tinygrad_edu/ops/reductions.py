@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import Composition, implements
+from ..engine.node import Node
 from ..engine.operation import Structural, define_structural
 from ..errors import OperandError
 from .arithmetic import chain_product
@@ -49,6 +50,11 @@ def choosing(reduction: Reduction) -> Callable[[Callable[..., Any]], Callable[..
         return function
 
     return decorate
+
+
+def operand(a: Any) -> Any:
+    """A Value, or anything else as an array."""
+    return a if isinstance(a, Node) else np.asarray(a)
 
 
 def reduced_axes(ndim: int, axis: Any) -> tuple[int, ...]:
@@ -205,13 +211,16 @@ def product_of_others(rows: Any) -> Any:
     return chain_product(before, backwards(after))
 
 
+def product_pullback(g: Any, out: Any, a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The product of all other entries: that of those before, times that of those after."""
+    others = from_lanes(product_of_others(lanes(a, axis)), a.shape, axis)
+    return chain_product(np.reshape(g, kept_shape(a.shape, axis)), others)
+
+
 product = Reduction.define(
     "prod",
     lambda a, axis=None, keepdims=False: np.multiply.reduce(a, axis=axis, keepdims=keepdims),
-    lambda g, out, a, axis=None, keepdims=False: chain_product(
-        np.reshape(g, kept_shape(a.shape, axis)),
-        from_lanes(product_of_others(lanes(a, axis)), a.shape, axis),
-    ),
+    product_pullback,
     formula=r"\prod {0}",
     numpy=(np.prod,),
     extremes=((0.0,), (1e12,), (-1e-12,)),
@@ -295,34 +304,34 @@ def minimum_chosen(
 
 @np.errstate(over="ignore", invalid="ignore", under="ignore")
 def powers(a: Any, axis: Any) -> tuple[Any, Any, Any]:
-    """The greatest entry over `axis`, where it is, and exp(a − greatest): no exp overflows."""
+    """The greatest entry over `axis`, exp(a − greatest), and the sum of these powers less 1."""
     top = np.maximum.reduce(a, axis=axis, keepdims=True, initial=-inf)
     attained = a == top
-    shifted = np.where(attained, 0, a - top)
+    shifted = a - top
+    if not np.all(np.isfinite(top)):
+        shifted = np.where(attained, 0, shifted)
     power = np.exp(shifted)
-    if shifted.size and not shifted.item(shifted.argmin()) >= -2:
+    if not least(shifted) >= -2:
         # Knuth's sum of two tells what rounding took off the difference; its exp has lost as much.
         back = shifted - a
         lost = (a - (shifted - back)) - (top + back)
         power = np.where(np.isfinite(lost), power + power * lost, power)
-    return top, attained, power
+    # Each of the greatest adds exactly 1: the sum of the others alone keeps their digits.
+    others = np.add.reduce(np.where(attained, 0, power), axis=axis, keepdims=True)
+    ties = np.add.reduce(attained, axis=axis, keepdims=True, dtype=a.dtype)
+    return top, power, others + np.maximum(ties - 1, 0)
 
 
 def logsumexp_forward(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """max a + log(1 + Σ of the others' exp(a − max a))."""
-    top, attained, power = powers(a, axis)
-    # Each of the greatest adds exactly 1 to the sum: log1p of the others keeps their digits.
-    others = np.add.reduce(np.where(attained, 0, power), axis=axis, keepdims=True)
-    ties = np.add.reduce(attained, axis=axis, keepdims=True, dtype=a.dtype)
-    out = top + np.log1p(others + np.maximum(ties - 1, 0))
-    return out if keepdims else np.reshape(out, np.add.reduce(attained, axis=axis).shape)
+    top, _, others = powers(a, axis)
+    return without_axes(top + np.log1p(others), axis, keepdims)
 
 
 def shares_forward(a: Any, axis: Any = None) -> Any:
     """exp(a) / Σ exp(a) over `axis`; 0 for −∞, even if there is nothing else."""
-    power = np.where(a == -inf, 0, powers(a, axis)[2])
-    whole = np.add.reduce(power, axis=axis, keepdims=True)
-    return power / np.where(whole == 0, 1, whole)
+    _, power, others = powers(a, axis)
+    return np.where(a == -inf, 0, power) / (1 + others)
 
 
 def shares_pullback(g: Any, out: Any, a: Any, axis: Any = None) -> Any:

@@ -9,6 +9,9 @@ import numpy as np
 from ..engine.dispatch import implements
 from ..engine.operation import REAL, define_elementwise, plain
 
+# Where jumps are not dense for the size of the numbers: differences would see slopes across them.
+AROUND_0, DIVISORS = (-8.0, 8.0), (0.5, 8.0)
+
 
 def beside_an_integer(x: Any) -> Any:
     """How far x is from the next integer."""
@@ -20,6 +23,7 @@ floor = define_elementwise(
     np.floor,
     0,
     formula=r"\left\lfloor {0} \right\rfloor",
+    domain=AROUND_0,
     kinks=(beside_an_integer,),
     numpy=(np.floor,),
     extremes=((0.0,), (1e308,)),
@@ -29,6 +33,7 @@ ceil = define_elementwise(
     np.ceil,
     0,
     formula=r"\left\lceil {0} \right\rceil",
+    domain=AROUND_0,
     kinks=(beside_an_integer,),
     numpy=(np.ceil,),
     extremes=((0.0,), (1e308,)),
@@ -38,6 +43,7 @@ trunc = define_elementwise(
     np.trunc,
     0,
     formula=r"\operatorname{{trunc}}\left({0}\right)",
+    domain=AROUND_0,
     kinks=(beside_an_integer,),
     numpy=(np.trunc, np.fix),
     extremes=((0.0,), (1e308,)),
@@ -47,6 +53,7 @@ rint = define_elementwise(
     np.rint,
     0,
     formula=r"\operatorname{{rint}}\left({0}\right)",
+    domain=AROUND_0,
     kinks=(lambda x: x - np.floor(x) - 0.5,),
     numpy=(np.rint,),
     extremes=((0.5,), (1e308,)),
@@ -85,7 +92,7 @@ floor_divide = define_elementwise(
     np.floor_divide,
     (0, 0),
     formula=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
-    domain=(REAL, REAL),
+    domain=(AROUND_0, DIVISORS),
     kinks=(beside_a_multiple,),
     numpy=(np.floor_divide,),
     extremes=((1e308, 3.0), (-1e-300, 1e300)),
@@ -95,7 +102,7 @@ remainder = define_elementwise(
     np.remainder,
     (1, lambda out, a, b: -np.floor_divide(a, b)),
     formula=r"{0} \bmod {1}",
-    domain=(REAL, REAL),
+    domain=(AROUND_0, DIVISORS),
     kinks=(beside_a_multiple,),
     numpy=(np.remainder,),
     extremes=((1e308, 3.0), (-1e-300, 1e300)),
@@ -106,7 +113,7 @@ fmod = define_elementwise(
     # The truncated quotient: of a / b itself rounding could make the next integer.
     (1, lambda out, a, b: -np.rint((a - out) / b)),
     formula=r"\operatorname{{fmod}}\left({0}, {1}\right)",
-    domain=(REAL, REAL),
+    domain=(AROUND_0, DIVISORS),
     kinks=(beside_a_multiple,),
     numpy=(np.fmod,),
     extremes=((1e308, 3.0), (-1e-300, 1e300)),

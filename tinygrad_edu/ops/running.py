@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,9 @@ from ..engine.operation import define_structural
 from ..errors import OperandError
 from .arithmetic import chain_product
 from .reductions import backwards
+
+# Of so many lines or more a running product takes one step in all of them at once.
+FEW = 16
 
 LINES: tuple[Any, ...] = (
     (((2, 3),), {}),
@@ -44,15 +48,24 @@ cumsum = define_structural(
 
 def recurrence_forward(x: Any, a: Any, axis: int = -1) -> Any:
     """y₀ = x₀ and yₖ = xₖ + aₖ₋₁ yₖ₋₁ along an axis, on which `a` is one shorter than `x`."""
-    if a.shape[axis] != max(x.shape[axis] - 1, 0):
+    x, a = np.moveaxis(x, axis, -1), np.moveaxis(a, axis, -1)
+    if a.shape != (*x.shape[:-1], max(x.shape[-1] - 1, 0)):
         raise ValueError(
-            f"of {x.shape[axis]} numbers each but the first needs a factor; {a.shape[axis]} given"
+            f"each of {x.shape[-1]} numbers but the first takes a factor, not {a.shape[-1]} of them"
         )
     out = np.array(x, np.result_type(x, a))
-    rows, factors = np.moveaxis(out, axis, 0), np.moveaxis(a, axis, 0)
-    for k in range(1, len(rows)):
-        rows[k] += factors[k - 1] * rows[k - 1]
-    return out
+    if out.size < FEW * out.shape[-1]:
+        # Python's own numbers in a row beat arrays of one entry each.
+        for line in np.ndindex(out.shape[:-1]):
+            first, *rest = x[line].tolist()
+            pairs = zip(rest, a[line].tolist(), strict=True)
+            out[line] = list(
+                accumulate(pairs, lambda y, pair: pair[0] + pair[1] * y, initial=first)
+            )
+    else:
+        for k in range(1, out.shape[-1]):
+            out[..., k] += a[..., k - 1] * out[..., k - 1]
+    return np.moveaxis(out, -1, axis)
 
 
 def recurred_back(g: Any, a: Any, axis: int) -> Any:

@@ -220,7 +220,7 @@ def set_at(v: Operand, index: Any, w: Operand) -> Value:
     `ShapeError` or `IndexingError`.
     """
     leaf = v if isinstance(v, Value) else Value(v, requires_grad=False)
-    return write(leaf, w, index=frozen_index(index))  # type: ignore[no-any-return]
+    return write(leaf, w, index=frozen_index(index))
 
 
 @implements(np.choose)

@@ -52,7 +52,7 @@ def downwards(x: Any, order: int) -> Any:
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def sinc_derivative_forward(x: Any, *, order: int) -> Any:
+def sinc_derivative_forward(x: Any, *, order: int = 1) -> Any:
     """The derivative of sin(πx) / (πx) whose number is `order`."""
     z = np.asarray(x, np.float64)
     near = np.abs(z) <= (order + 1) / pi
@@ -64,7 +64,7 @@ def sinc_derivative_forward(x: Any, *, order: int) -> Any:
 sinc_derivative: Operation = define_elementwise(
     "sinc_derivative",
     sinc_derivative_forward,
-    lambda out, x, order: sinc_derivative(x, order=order + 1),
+    lambda out, x, order=1: sinc_derivative(x, order=order + 1),
     formula=r"\operatorname{{sinc}}^{{(k)}}\left({0}\right)",
     extremes=((0.0,), (1e-300,), (1e308,), (-1e308,)),
     cases=[(((3,),), {"order": order}) for order in (1, 2, 3, 8)],

@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
-from ..engine.node import Node
-from ..engine.operation import define_structural
+from ..engine.operation import Structural, define_structural
 from ..errors import OperandError
 from .reductions import (
     AXES,
@@ -18,6 +17,7 @@ from .reductions import (
     count_of,
     kept_shape,
     lanes,
+    operand,
     reduced_axes,
     without_axes,
 )
@@ -33,7 +33,7 @@ def centred_forward(a: Any, axis: Any = None) -> Any:
     return out
 
 
-centred = define_structural(
+centred: Structural = define_structural(
     "centred",
     centred_forward,
     lambda g, out, a, axis=None: centred(g, axis=axis),
@@ -75,12 +75,13 @@ variance = Reduction.define(
 )
 
 
+@np.errstate(over="ignore")
 def std_forward(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False) -> Any:
     """The root of the variance, even where the squares are beyond the range of floats."""
     deviations = centred_forward(a, axis)
     limits = np.finfo(a.dtype)
     square = np.add.reduce(deviations * deviations, axis=axis, keepdims=True)
-    size = 1.0
+    size: Any = 1.0
     if not np.all((square > limits.tiny / limits.eps) & (square < limits.max)):
         size = np.maximum.reduce(np.abs(deviations), axis=axis, keepdims=True, initial=0)
         size = np.where((size > 0) & (size < np.inf), size, np.ones_like(size))
@@ -271,7 +272,7 @@ def average(
         out = np.mean(a, axis=axis, keepdims=keepdims)
         scale: Any = np.full(out.shape, count_of(a.shape, axis), out.dtype)[()]
         return (out, scale) if returned else out
-    weights = weights if isinstance(weights, Node) else np.asarray(weights)
+    weights = operand(weights)
     if np.shape(weights) != np.shape(a):
         weights = aligned_weights(weights, np.shape(a), axis)
     scale = np.sum(weights, axis=axis, keepdims=keepdims)
@@ -296,6 +297,10 @@ def aligned_weights(weights: Any, shape: tuple[int, ...], axis: Any) -> Any:
     return np.reshape(ordered, tuple(n if each in axes else 1 for each, n in enumerate(shape)))
 
 
+# The methods whose quantiles are entries, and never between two of them.
+ONE_ENTRY = ("inverted_cdf", "closest_observation", "lower", "higher", "nearest")
+
+
 @implements(np.quantile)
 def quantile(
     a: Any,
@@ -314,14 +319,15 @@ def quantile(
     # Where a quantile is in the row is the same quantile of the positions.
     position = np.quantile(np.arange(float(count)), shares, method=method)  # type: ignore[call-overload]
     below = np.floor(position).astype(int)
-    above = np.minimum(below + 1, count - 1)
     step = np.asarray(position - below)
-    near = np.where(step < 0.5, below, above)
     ordered = np.sort(rows, axis=-1)
-    out = ordered[..., near]
-    if np.any(step):
-        # From the nearer of both, so that nothing is lost where they are far apart.
-        weight = np.where(step < 0.5, step, step - 1).astype(rows.dtype)
+    # From the nearer of both, so that nothing is lost where they are far apart.
+    out = ordered[..., np.where(step < 0.5, below, below + 1)]
+    if method not in ONE_ENTRY:
+        weight = np.where(step < 0.5, step, step - 1)
+        if isinstance(q, float | int):  # as weak in NumPy
+            weight = weight.astype(rows.dtype)
+        above = np.minimum(below + 1, count - 1)
         out = out + weight * (ordered[..., above] - ordered[..., below])
     first = range(rows.ndim - 1, out.ndim)
     out = np.transpose(out, (*first, *range(rows.ndim - 1)))
@@ -341,7 +347,8 @@ def percentile(
     keepdims: bool = False,
 ) -> Any:
     """The number below which `q` percent of the entries are, by any of NumPy's methods."""
-    return quantile(a, np.true_divide(q, 100), axis, overwrite_input, method, keepdims)
+    share = q / 100 if isinstance(q, float | int) else np.asarray(q) / 100
+    return quantile(a, share, axis, overwrite_input, method, keepdims)
 
 
 @implements(np.median)
@@ -365,8 +372,8 @@ def covariance(
 
 
 def variables(m: Any, rowvar: bool) -> Any:
-    """Observations as a matrix of one row for each variable."""
-    m = m if isinstance(m, Node) else np.asarray(m)
+    """Observations as a matrix of float64, with one row for each variable."""
+    m = operand(m).astype(np.float64)
     if m.ndim > 2:
         raise ValueError(f"observations are a row or a matrix, not of {m.ndim} axes")
     if m.ndim < 2:

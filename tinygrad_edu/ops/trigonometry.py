@@ -246,6 +246,8 @@ NEAR_ONE = 0.9995
 @blockwise
 def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
+    if y.__class__ is np.float64 is x.__class__ and -NEAR_ONE < y < NEAR_ONE:
+        return 1 - y * y
     if getattr(y, "shape", None) != getattr(x, "shape", ()):
         y = aligned(y, x)
     if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:

@@ -1,0 +1,193 @@
+"""The judges of records at any float64 numbers: values and slopes in units in the last place,
+second and third derivatives and `te.jvp` by their first nine digits.
+
+A point is left out only where the true value or the true derivative is none that float64 holds.
+What else is allowed stands in `ALLOWED`, by name and with a reason: no record can ask for it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import tinygrad_edu as te
+from tests.ops.exactly import Truth, truth
+from tinygrad_edu.check.samples import Call, apply, distances
+from tinygrad_edu.engine.operation import Operation
+
+# Units in the last place. A slope is a product or a quotient of several rounded factors.
+VALUE_UNITS, SLOPE_UNITS = 4, 16
+EPSILON = 2.0**-52
+FLOOR = 2.0**-1022  # the smallest number that float64 holds in all digits
+# Of second and third derivatives: a share of themselves, and of the lower ones they are made of.
+SHARE, CARRIED = 1e-9, 16 * EPSILON
+CHANGE = 2.0**-40  # of an argument, to see what one in its last place does
+LARGE = 1e290  # the products they are sums of may be larger than they are
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a record is excused from, and why.
+
+    `meant` says at which points the function is the one that the record is named for. `rounded`
+    are arguments that go into a product or difference which is rounded: a change in their last
+    place is forgiven. `value` and `slope` are forgiven everywhere, around zeros that are not at 0.
+    """
+
+    reason: str
+    meant: Callable[..., Any] = lambda *arguments: True
+    rounded: tuple[int, ...] = ()
+    value: float = 0.0
+    slope: float = 0.0
+
+
+STRICT = Allowance("")
+CROSSES = "it goes through 0 where its terms do not"
+ALLOWED: dict[str, Allowance] = {
+    "gelu_exact_derivative": Allowance(CROSSES, value=4 * EPSILON, slope=4 * EPSILON),
+}
+
+
+def judge_slopes(
+    op: Operation, options: Mapping[str, Any], arrays: Any, true: Truth | None = None
+) -> None:
+    """Assert that value and slopes at the points `arrays`, (arguments, points), are the true ones,
+    for all points at once and for one alone, and that nothing warns.
+    """
+    true = true or truth(op, options, arrays)
+    allowed = ALLOWED.get(op.name, STRICT)
+    kept = np.isfinite(true.value) & allowed.meant(*arrays)
+    if not np.any(kept):
+        return
+    rooms = forgiven(op, options, arrays, true)
+    for some in (kept, np.flatnonzero(kept)[0]):
+        point = arrays[:, some]
+        inputs = [te.Value(x) for x in point]
+        with warnings.catch_warnings(), np.errstate(all="warn", under="ignore"):
+            warnings.simplefilter("error")
+            out = apply(op, inputs, options)
+        ones = np.ones(out.shape)
+        ways = {
+            "on arrays": te.grad(out, inputs, gradient=ones),
+            "on Values": [g.data for g in te.grad(out, inputs, gradient=ones, create_graph=True)],
+        }
+        said = Said(op, options, point)
+        value = true.value[some]
+        said.compare("the value", out.data, value, value, rooms[0][some])
+        for i, (low, high) in enumerate(true.slopes[..., some]):
+            for way, found in ways.items():
+                what = f"the slope by {op.arguments[i]} ({way})"
+                assert (found[i].shape, found[i].dtype) == (point[i].shape, point[i].dtype), what
+                said.compare(what, found[i], low, high, rooms[1][i][some])
+
+
+def forgiven(
+    op: Operation, options: Mapping[str, Any], arrays: Any, true: Truth
+) -> tuple[Any, Any]:
+    """How far a value may be off at each point, and each slope."""
+    allowed = ALLOWED.get(op.name, STRICT)
+    with np.errstate(invalid="ignore", over="ignore"):
+        largest = np.max(np.abs(true.slopes), axis=1)
+        value = VALUE_UNITS * np.spacing(np.abs(true.value)) + allowed.value + FLOOR
+        slopes = SLOPE_UNITS * np.spacing(largest) + allowed.slope + FLOOR
+        for i in allowed.rounded:
+            moved = arrays.copy()
+            moved[i] *= 1 + CHANGE
+            there = truth(op, options, moved)
+            value += np.nan_to_num(np.abs(there.value - true.value)) * (2 * EPSILON / CHANGE)
+            off = np.max(np.abs(there.slopes - true.slopes), axis=1)
+            slopes += np.nan_to_num(off) * (2 * EPSILON / CHANGE)
+    return value, slopes
+
+
+def judge_orders(
+    op: Operation, options: Mapping[str, Any], arrays: Any, true: Truth | None = None
+) -> None:
+    """Assert that second derivatives are true entry by entry, and that `te.jvp` gives the first
+    three along directions, at those of the points `arrays` that are on no kink.
+    """
+    true = true or truth(op, options, arrays, order=3)
+    slopes, second = true.slopes[:, 0], true.second
+    call = Call(tuple(arrays), options)
+    with np.errstate(all="ignore"):
+        kept = np.isfinite(true.value) & ALLOWED.get(op.name, STRICT).meant(*arrays)
+        kept &= np.all(slopes == true.slopes[:, 1], axis=0)
+        kept &= np.all(np.abs(slopes) < LARGE, axis=0)
+        kept &= np.all([distance > 0 for distance in distances(op, call)], axis=0)
+        kept &= np.all(np.abs(second) < LARGE, axis=(0, 1))
+    if not np.any(kept):
+        return
+    arrays, slopes, second = arrays[:, kept], np.abs(slopes[:, kept]), second[..., kept]
+    directions, third = true.directions[..., kept], true.third[:, kept]
+    said = Said(op, options, arrays)
+    inputs = [te.Value(x) for x in arrays]
+    out = apply(op, inputs, options)
+    ones = np.ones(out.shape)
+    lower = slopes[:, None] / np.maximum(np.abs(arrays), 1)
+    lower = np.maximum(lower, np.swapaxes(lower, 0, 1))
+    for i, g in enumerate(te.grad(out, inputs, gradient=ones, create_graph=True)):
+        row = te.grad(g, inputs, gradient=ones) if g.requires_grad else np.zeros_like(arrays)
+        for j, got in enumerate(row):
+            what = f"the second derivative by {op.arguments[i]} and {op.arguments[j]}"
+            room = SHARE * np.abs(second[i, j]) + CARRIED * lower[i, j] + FLOOR
+            said.compare(what, got, second[i, j], second[i, j], room)
+    for direction, wanted in zip(directions, third, strict=True):
+        along = " and ".join(op.arguments[i] for i in np.flatnonzero(direction[:, 0]))
+        sizes = np.zeros(arrays.shape[1])
+        firsts = true.slopes[:, 0][:, kept] * direction
+        seconds = second * direction * direction[:, None]
+        for number, (got, terms) in enumerate(
+            zip(jvps(op, options, arrays, direction), (firsts, seconds, wanted[None]), strict=True)
+        ):
+            flat = terms.reshape(-1, len(wanted))
+            want = np.sum(flat, axis=0)
+            room = SHARE * np.sum(np.abs(flat), axis=0) + CARRIED * sizes + FLOOR
+            want = np.where(np.abs(want) < LARGE, want, np.nan)
+            said.compare(f"te.jvp {number + 1} times along {along}", got, want, want, room)
+            sizes = sizes + np.sum(np.abs(flat), axis=0)
+
+
+def jvps(op: Operation, options: Mapping[str, Any], arrays: Any, direction: Any) -> list[Any]:
+    """The first three derivatives along a direction."""
+    tangents = list(direction)
+
+    def f(*inputs: Any) -> Any:
+        return apply(op, inputs, options)
+
+    def first(*inputs: Any) -> Any:
+        return te.jvp(f, inputs, tangents)[1]
+
+    def second(*inputs: Any) -> Any:
+        return te.jvp(first, inputs, tangents)[1]
+
+    with np.errstate(all="ignore"):
+        return [first(*arrays), *te.jvp(second, list(arrays), tangents)]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a record claims at some points, (arguments, points) or (arguments,)."""
+
+    op: Operation
+    options: Mapping[str, Any]
+    arrays: Any
+
+    def compare(self, what: str, got: Any, low: Any, high: Any, room: Any) -> None:
+        """Assert that numbers lie between two others but for some room; NaN stands for anything."""
+        low, high = np.minimum(low, high), np.maximum(low, high)
+        with np.errstate(invalid="ignore"):
+            off = np.maximum(low - got, got - high)
+            wrong = ~np.isnan(low) & ~(off <= room)
+        if np.any(wrong):
+            n = np.flatnonzero(wrong)[0]
+            each = [float(np.ravel(np.broadcast_to(x, wrong.shape))[n]) for x in (got, low, high)]
+            point = np.reshape(self.arrays, (len(self.arrays), -1))[:, n].tolist()
+            given = [*map(repr, point), *(f"{k}={v!r}" for k, v in self.options.items())]
+            true = f"{each[1]!r}" if each[1] == each[2] else f"between {each[1]!r} and {each[2]!r}"
+            raise AssertionError(
+                f"{self.op.name}({', '.join(given)}): {what} is {true}, not {each[0]!r}"
+            )
