@@ -12,7 +12,7 @@ import tinygrad_edu as te
 from tinygrad_edu.engine.operation import FUNCTIONS, OPERATIONS, UFUNCS, Discrete
 from tinygrad_edu.engine.unsupported import NOT_HANDED_OVER, UNSUPPORTED
 from tinygrad_edu.files import write_text
-from tools import numpy_page
+from tools import hard_cases_page, numpy_page
 from tools.markdown import code, math, table
 from tools.numpy_rules import corners, rules, sentence, value
 
@@ -50,9 +50,10 @@ def test_each_function_of_numpy_is_on_the_page_once() -> None:
         assert code(name) in TEXT
 
 
-def test_tables_have_as_many_cells_in_each_line() -> None:
+@pytest.mark.parametrize("page", [numpy_page.PAGE, hard_cases_page.PAGE], ids=lambda p: p.stem)
+def test_tables_have_as_many_cells_in_each_line(page: Path) -> None:
     width = 0
-    for line in TEXT.splitlines():
+    for line in page.read_text(encoding="utf-8").splitlines():
         if not line.startswith("|"):
             width = 0
             continue

@@ -219,6 +219,15 @@ class TestSilence:
             np.sum(x * x).backward()
         assert x.grad.tolist() == [8.0, 0.0]
 
+    def test_who_else_observes_is_told_of_the_program_alone(self) -> None:
+        x = Value([4.0, 0.0])
+        y = np.sum(np.sqrt(x))
+        told: list[Any] = []
+        with te.observe(lambda node, gradient: told.append((node.op and node.op.name, gradient))):
+            blamed(y.backward)
+        assert [name for name, _ in told] == ["sum", "sqrt", None]
+        assert all(gradient is not None for _, gradient in told)
+
     def test_no_graph_is_kept(self) -> None:
         graphs = []
         with te.trace_nonfinite():
@@ -230,3 +239,5 @@ class TestSilence:
                 np.sum(g).backward()
                 del h, g
             assert sum(graph() is not None for graph in graphs) <= 1
+            x * 2
+            assert not any(graph() is not None for graph in graphs)

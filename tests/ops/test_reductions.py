@@ -139,7 +139,7 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
     },
     "correlate": (np.correlate, (ROW, MATRIX[0])),
     "interp": (np.interp, (np.array([0.1, 1.7, -0.9, 3.0]), GRID, ROW)),
-    "interp of a matrix": (lambda x, y: np.interp(x, GRID, y), (2 * MATRIX - 0.5, ROW)),
+    "interp of a matrix": (lambda x, y: np.interp(x, GRID, y), (2 * MATRIX[:2, :2] - 0.5, ROW)),
     "interp of a number": (lambda x, y: np.interp(x, GRID, y), (np.array(0.4), ROW)),
     "interp outside": (
         lambda y: np.interp(np.array([-3.0, 5.0, 1.0, -1.0, 4.0]), GRID, y),
@@ -157,12 +157,20 @@ CALLS: dict[str, tuple[Callable[..., Any], tuple[Any, ...]]] = {
 }
 
 
+# Whose slopes are constant, or whose second derivatives are those of records.
+FIRST_ORDER = (
+    *("sum ", "mean ", "max ", "min ", "ptp", "median", "quantile", "percentile", "average of"),
+    *("diff of", "ediff1d between", "gradient along", "gradient at distances", "gradient of"),
+    *("interp outside", "interp with ends", "interp through", "convolve ", "correlate "),
+)
+
+
 @pytest.mark.parametrize("name", CALLS)
 def test_numpy_and_its_slopes(name: str) -> None:
     call, arrays = CALLS[name]
     if name.startswith("cumulative") and not hasattr(np, "cumulative_sum"):
         pytest.skip("NumPy has it from 2.1 on")
-    agrees(call, *arrays)
+    agrees(call, *arrays, order=1 if name.startswith(FIRST_ORDER) else 2)
 
 
 def test_correlations_and_their_slopes() -> None:
@@ -366,7 +374,8 @@ def test_what_is_no_number_is_left_out_and_gets_no_gradient(name: str) -> None:
 
 
 def test_running_sums_and_products_without_nan() -> None:
-    for call in (lambda a: np.nancumsum(a, axis=1), np.nancumprod):
+    calls: tuple[Any, ...] = (lambda a: np.nancumsum(a, axis=1), np.nancumprod)
+    for call in calls:
         v = Value(HOLES)
         out = call(v)
         np.testing.assert_allclose(out.data, call(HOLES), rtol=1e-14)
@@ -385,7 +394,8 @@ def test_nothing_but_nan() -> None:
     assert np.nanprod(v).data == 1
     with pytest.warns(RuntimeWarning):
         assert np.isnan(np.nanmean(v).data)
-    for function in (np.nansum, np.nanprod, np.nanmax):
+    skipping: tuple[Any, ...] = (np.nansum, np.nanprod, np.nanmax)
+    for function in skipping:
         np.testing.assert_array_equal(te.grad(function)(v.data), np.zeros((2, 2)))
 
 
@@ -509,6 +519,7 @@ def test_a_deviation_whose_square_is_no_float(unit: float) -> None:
 
 def test_what_makes_no_sense_is_refused() -> None:
     v = Value(MATRIX)
+    options: Any = {"method": "lineal"}, {"edge_order": 3}
     for call, error, words in (
         (lambda: np.max(v, where=SOME), OperandError, "needs initial="),
         (lambda: np.min(v, where=SOME), OperandError, "needs initial="),
@@ -522,11 +533,11 @@ def test_what_makes_no_sense_is_refused() -> None:
         (lambda: np.average(v, axis=1, weights=np.zeros(3)), ZeroDivisionError, "zero"),
         (lambda: np.quantile(v, Value(0.5)), ConversionError, "lose its gradient"),
         (lambda: np.quantile(v, 1.5), ValueError, r"\[0, 1\]"),
-        (lambda: np.quantile(v, 0.5, method="lineal"), ValueError, "lineal"),
+        (lambda: np.quantile(v, 0.5, **options[0]), ValueError, "lineal"),
         (lambda: np.diff(v, n=-1), ValueError, "n >= 0"),
         (lambda: np.diff(Value(1.0)), ValueError, "an axis"),
         (lambda: np.gradient(v, 1.0, 2.0, 3.0), TypeError, "2 axes"),
-        (lambda: np.gradient(v, edge_order=3), ValueError, "1 or 2"),
+        (lambda: np.gradient(v, **options[1]), ValueError, "1 or 2"),
         (lambda: np.gradient(v[:2], axis=0, edge_order=2), ValueError, "3 entries"),
         (lambda: np.gradient(v, GRID, axis=0), ValueError, "3 coordinates"),
         (lambda: np.convolve(v, ROW), ShapeError, "two rows"),

@@ -15,7 +15,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -66,7 +66,7 @@ PICKS = 11
 def programs(
     operations: Iterable[Operation | str] | None = None,
     *,
-    steps: tuple[int, int] = (1, 8),
+    steps: tuple[int, int] = (1, 27),
     inputs: tuple[int, int] = (1, 3),
 ) -> st.SearchStrategy[Program]:
     """A hypothesis strategy: programs that are smooth, finite and inside all domains.
@@ -180,11 +180,13 @@ class Draft:
         """How many more inputs there may be."""
         return self.most - self.steps.count(None)
 
+    def loose(self, position: int) -> bool:
+        """Whether a value would be lost, being no argument of any step."""
+        return self.alive[position] and position not in self.taken
+
     def newest(self) -> list[int]:
-        """All positions: first those that would be lost, then the newest."""
-        return sorted(
-            range(len(self.values)), key=lambda i: (not self.alive[i], i in self.taken, -i)
-        )
+        """All positions, the newest first, but before all others those that would be lost."""
+        return sorted(range(len(self.values)), key=lambda i: (not self.loose(i), -i))
 
     def place(self, data: Any) -> int:
         """Add a new input; its position."""
@@ -249,9 +251,10 @@ def moved(data: Any, number: int) -> Any:
 def extended(draft: Draft, block: Block, operations: Sequence[Operation]) -> bool:
     """Whether a step could be added to the draft."""
     # What was chosen may meet on a kink that new inputs alone avoid; after that the next operation
-    # in turn is taken for the one that was drawn.
+    # in turn is taken for the one that was drawn, and at last the simplest call of one.
     turns = (*operations[block.first :], *operations[: block.first])
-    for op, alone in itertools.product(turns, (False, True)):
+    simple = replace(block, picks=b"", numbers=b"")
+    for block, op, alone in itertools.product((block, simple), turns, (False, True)):
         length = len(draft.values)
         block.rewind()
         call = (elementwise if op.elementwise else structural)(block, draft, op, alone)
@@ -274,24 +277,11 @@ def elementwise(block: Block, draft: Draft, op: Operation, alone: bool) -> Call 
     shape: Shape = ()
     newest = [] if alone else draft.newest()
     for position in range(count):
-        fitting = [
-            i
-            for i in newest
-            if joined(shape, draft.values[i].shape) and inside(op, position, draft.values[i])
-        ]
-        if len(takes) == count - 1:
-            # The last one is chosen so that all of them stay away from kinks.
-            fitting = [
-                i
-                for i in fitting
-                if result(op, [draft.values[j] for j in (*takes, i)], options) is not None
-            ]
-        loose = [i for i in fitting[:1] if i not in draft.taken and i not in takes]
-        if loose and block.pick(OLDER) < OLDER - 1:
-            taken: int | None = loose[0]
-        else:
-            shapes = [each for each in SHAPES if joined(shape, each)]
-            taken = choose(block, draft, op, position, fitting, shapes)
+        fitting = [i for i in newest if joined(shape, draft.values[i].shape)]
+        shapes = [each for each in SHAPES if joined(shape, each)]
+        # The last one is chosen so that all of them stay away from kinks.
+        whole = options if position == count - 1 else None
+        taken = choose(block, draft, op, takes, fitting, shapes, whole)
         if taken is None:
             return None
         takes.append(taken)
@@ -320,17 +310,13 @@ def structural(block: Block, draft: Draft, op: Operation, alone: bool) -> Call |
     if not frames:
         return None
     given, shapes, options = frames[block.pick(len(frames))]
-    takes = []
+    takes: list[int] = []
     for position, shape in enumerate(shapes):
         if given and given[0] == position:
             takes.append(given[1])
             continue
-        fitting = [
-            i
-            for i in newest
-            if draft.values[i].shape == shape and inside(op, position, draft.values[i])
-        ]
-        taken = choose(block, draft, op, position, fitting, [shape])
+        fitting = [i for i in newest if draft.values[i].shape == shape]
+        taken = choose(block, draft, op, takes, fitting, [shape])
         if taken is None:
             return None
         takes.append(taken)
@@ -360,19 +346,34 @@ def choose(
     block: Block,
     draft: Draft,
     op: Operation,
-    position: int,
-    fitting: list[int],
-    shapes: list[Shape],
+    takes: Sequence[int],
+    fitting: Sequence[int],
+    shapes: Sequence[Shape],
+    options: Mapping[str, Any] | None = None,
 ) -> int | None:
-    """An earlier value that fits, or a new input of one of the shapes; None if there is neither."""
+    """The argument after those in `takes`: one of the earlier values that are `fitting` in shape,
+    mostly one that nothing takes yet, or a new input of one of the shapes; None if there is none.
+
+    With `options` the call has no further arguments, and must be legal.
+    """
+
+    def fine(i: int) -> bool:
+        if options is None:
+            return inside(op, len(takes), draft.values[i])
+        return result(op, [draft.values[j] for j in (*takes, i)], options) is not None
+
+    loose = next((i for i in fitting if draft.loose(i) and i not in takes and fine(i)), None)
+    if loose is not None and block.pick(OLDER) < OLDER - 1:
+        return loose
     fresh = draft.left > 0 and bool(shapes)
-    if not fitting and not fresh:
-        return None
     number = block.pick(len(fitting) + fresh)
-    if number < len(fitting):
-        return fitting[number]
+    for i in fitting[number:]:
+        if fine(i):
+            return i
+    if not fresh:
+        return next((i for i in fitting[:number] if fine(i)), None)
     shape = shapes[block.pick(len(shapes))]
-    numbers = simplest(op, position)
+    numbers = simplest(op, len(takes))
     entries = [numbers[next(block.entries) % len(numbers)] for _ in range(math.prod(shape))]
     return draft.place(np.array(entries).reshape(shape)[()])
 

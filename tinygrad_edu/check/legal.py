@@ -53,14 +53,20 @@ def completed(op: Operation, arrays: Arrays) -> list[Any]:
 
 def inside(op: Operation, position: int, data: Any) -> bool:
     """Whether numbers keep a margin to the ends of an argument's domain and to its corners."""
-    low, high = interval(op, position)
-    if low == -math.inf and high == math.inf and not op.kinks:
-        return True
-    margin = min(MARGIN, room(op, position))
+    low, high, margin = bounds(op, position)
     return bool(
-        np.all((data >= low + margin) & (data <= high - margin))
+        (low == -math.inf or np.min(data) >= low)
+        and (high == math.inf or np.max(data) <= high)
         and (position or all(np.all(np.abs(data - kink) >= margin) for kink in corners(op)))
     )
+
+
+@lru_cache(maxsize=4096)
+def bounds(op: Operation, position: int) -> tuple[float, float, float]:
+    """The ends of an argument's domain less the margin, and the margin."""
+    low, high = interval(op, position)
+    margin = min(MARGIN, room(op, position))
+    return low + margin, high - margin, margin
 
 
 @lru_cache(maxsize=1024)
@@ -82,7 +88,6 @@ def simplest(op: Operation, position: int) -> list[float]:
 
 
 @lru_cache(maxsize=4096)
-@np.errstate(all="ignore")
 def renamed(op: Operation, number: int, slot: int, shape: Shape) -> tuple[Shape, ...]:
     """The shapes of a case after its slot is given `shape`: equal lengths stay equal, 1 stays 1.
 
@@ -96,19 +101,20 @@ def renamed(op: Operation, number: int, slot: int, shape: Shape) -> tuple[Shape,
         if lengths.setdefault(old, new) != new:
             return ()
     shapes = tuple(tuple(lengths.get(n, n) for n in each) for each in case.shapes)
-    small = all(math.prod(s) <= MOST_ENTRIES for i, s in enumerate(shapes) if i != slot)
+    small = all(0 < math.prod(s) <= MOST_ENTRIES for i, s in enumerate(shapes) if i != slot)
     return shapes if small and fits(op, Case(shapes, case.options)) else ()
 
 
 def fits(op: Operation, case: Case) -> bool:
     """Whether the forward takes these shapes; that a matrix of ones has no inverse is no matter."""
-    try:
-        op.forward(*(np.ones(shape)[()] for shape in case.shapes), **case.options)
-    except np.linalg.LinAlgError as error:
-        return "square" not in str(error)
-    except (ValueError, TypeError, IndexError, ArithmeticError):
-        return False
-    return True
+    with np.errstate(all="ignore"):
+        try:
+            out = op.forward(*(np.ones(shape)[()] for shape in case.shapes), **case.options)
+        except np.linalg.LinAlgError as error:
+            return "square" not in str(error)
+        except (ValueError, TypeError, IndexError, ArithmeticError):
+            return False
+        return np.size(out) > 0
 
 
 @lru_cache(maxsize=1024)
@@ -118,7 +124,7 @@ def small_cases(op: Operation) -> tuple[Case, ...]:
         (
             (max(math.prod(shape) for shape in case.shapes), number, case)
             for number, case in enumerate(structural_cases(op))
-            if all(math.prod(shape) for shape in case.shapes)
+            if all(math.prod(shape) for shape in case.shapes) and fits(op, case)
         ),
         key=lambda item: item[:2],
     )

@@ -133,16 +133,21 @@ def functions() -> dict[str, Callable[..., Any]]:
     def sinc_derivative(x: Any, order: Any) -> Any:
         k, z = int(order), x * ctx.pi
         if abs(z) > k + 1:
-            out = ctx.sin(z) / z
+            sine, cosine = ctx.cos_sin(z)[::-1]
+            waves = (sine, cosine, -sine, -cosine)
+            out = sine / z
             for j in range(1, k + 1):
-                out = (ctx.sin(z + j * ctx.pi / 2) - j * out) / z
+                out = (waves[j % 4] - j * out) / z
         else:
             # The integral of tᵏ cos⁽ᵏ⁾(z t) from 0 to 1, power by power.
-            powers = (
-                (-1) ** ((k + n) // 2) * z**n / (ctx.factorial(n) * (k + n + 1))
-                for n in range(k % 2, 3 * (k + ctx.dps) + 9, 2)
-            )
-            out = ctx.fsum(powers)
+            n = k % 2
+            power = (-1) ** ((k + n) // 2) * z**n
+            out = part = power / (k + n + 1)
+            while n <= k or abs(part) > ctx.eps * abs(out):
+                n += 2
+                power *= -z * z / (n * (n - 1))
+                part = power / (k + n + 1)
+                out += part
         return out * ctx.pi**k
 
     def erf(x: Any) -> Any:

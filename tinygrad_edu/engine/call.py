@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import repeat
@@ -9,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NotTrackedError, OperandError, ShapeError, StaleGraphError
+from ..errors import OperandError, ShapeError, StaleGraphError
 from .containers import ends, filled, is_leaf, leaves, mapped, opened, parts
 from .context import changed
-from .node import Node, describe
+from .node import Node, describe, user_line
 from .operation import OPERATIONS
 from .sweep import gradients
 from .value import Value
@@ -21,8 +22,12 @@ from .value import Value
 # a sweep.
 ROWS_PER_COLUMN = 4
 
-
 CONSTANT = "it has no derivative: return numbers computed from what the function is given"
+LOST = (
+    "the gradient is 0, as nothing tracked leads to what the function returned: comparisons, "
+    ".data, detach() and no_grad() cut it off; compute with the Values that the function is given, and "
+    "return a constant as a Python number"
+)
 
 
 def differentiated() -> bool:
@@ -125,15 +130,10 @@ class Call:
                 f"{self.root.shape}; reduce it with .sum() or .mean(), or write te.jacobian for "
                 "the derivatives of all entries"
             )
-        # A derivative may well be constant. Python's own numbers are meant so: a branch's 0.0.
-        if hasattr(self.returned, "dtype") and not (
-            self.root.requires_grad or self.takes_derivatives
-        ):
-            raise NotTrackedError(
-                "the function's result depends on no tracked Value, so its gradient was lost on "
-                "the way: look for .data, .item(), detach() and no_grad(), and compute with the "
-                "Values that the function is given (a constant is returned as a Python number)"
-            )
+        # A derivative may well be constant, and Python's own numbers are meant so: a branch's 0.0.
+        meant = self.takes_derivatives or not hasattr(self.returned, "dtype")
+        if not (self.root.requires_grad or meant):
+            warnings.warn(f"{LOST} ({user_line()})", stacklevel=2)
         return self.pulled(None, as_values)
 
     def gradient(self) -> Any:
@@ -141,15 +141,15 @@ class Call:
         return filled(self.inputs, self.slope())
 
     def pushed(self, directions: Sequence[Any]) -> Any:
-        """The change of the root along a direction of every leaf.
+        """The change of what f returned, in its form, along a direction of every leaf.
 
         The pullback is linear in its gradient: its derivative by that is the forward product.
         """
         probe = Value(np.zeros_like(self.root.data))
         with changed(tracking=True):
             pulled = vector(self.pulled(probe, as_values=True))
-            along = vector(directions)
-        return gradients(pulled, (probe,), along, self.as_values)[0]
+            (forward,) = gradients(pulled, (probe,), vector(directions), self.as_values)
+            return filled(self.outputs, self.portions(forward))
 
     def portions(self, numbers: Any, shape: tuple[int, ...] = ()) -> Iterator[Any]:
         """What of `numbers`, an entry for each of the root's, belongs to each leaf f returned.
@@ -227,7 +227,8 @@ def vector(items: Sequence[Any]) -> Any:
         return items[0]
     if not items:
         return Value(np.zeros(0), requires_grad=False)
-    return np.concatenate([np.reshape(item, (-1,)) for item in items])
+    with changed(tracking=True):
+        return np.concatenate([np.reshape(item, (-1,)) for item in items])
 
 
 def units(like: Value) -> Iterator[Any]:

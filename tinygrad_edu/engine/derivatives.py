@@ -15,7 +15,6 @@ import numpy as np
 from ..errors import OperandError, ShapeError
 from .call import Call, differentiated, vector
 from .containers import Model, filled, leaves, mapped, matched, opened, parts
-from .context import changed
 from .node import Node
 from .sweep import gradients, start
 from .value import Value
@@ -96,7 +95,9 @@ def grad(
     tuple or dataclass of numbers, nested at will: the gradient has its form, integers in it count
     as float64, and None stands for what is no number (bools, text, functions). A list of plain
     numbers is an array. A `te.nn.Module` is differentiated by its own parameters, to a dict
-    {name: array} without those that do not require gradients. No `.grad` is touched.
+    {name: array} without those that do not require gradients. Where no gradient leads to what f
+    returns (a Python number; a count of comparisons, `detach()`: with a warning) it is 0. No
+    `.grad` is touched.
     Raises `ShapeError`, `OperandError`, `NotTrackedError`, `StaleGraphError`.
     """
     if not isinstance(y, Node):
@@ -180,7 +181,7 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[An
     as_values = any(isinstance(tangent, Node) for tangent in leaves(along))
     call = Call(lambda given: f(*given), tuple(inputs), as_values)
     directions = list(matched(call.inputs, along, "tangents", "its input"))
-    return call.result, filled(call.outputs, call.portions(call.pushed(directions)))
+    return call.result, call.pushed(directions)
 
 
 def jacobian(
@@ -221,8 +222,7 @@ def hvp(f: Function) -> Callable[..., Any]:
         as_values = any(isinstance(each, Node) for each in leaves(v))
         call = Call(lambda given: f(given, *others, **keywords), x, as_values)
         direction = tuple(matched(call.inputs, v, "v", "x"))
-        with changed(tracking=True):
-            slope, seed = vector(call.slope(as_values=True)), vector(direction)
+        slope, seed = vector(call.slope(as_values=True)), vector(direction)
         return filled(call.inputs, gradients(slope, call.leaves, seed, call.as_values))
 
     return product

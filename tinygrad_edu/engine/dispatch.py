@@ -33,6 +33,8 @@ REDUCTIONS = {
     "logical_or": "any",
 }
 ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
+# What NumPy 2.0 calls arguments that have a better name since.
+OLD_NAMES = {"newshape": "shape"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,11 +70,15 @@ class Composition:
 
 
 def implements(*functions: Any) -> Callable[[Function], Function]:
-    """Decorates what NumPy's `functions` do on Values, written with other operations."""
+    """Decorates what NumPy's `functions` do on Values, written with other operations.
+
+    A function that only later versions of NumPy have may be None.
+    """
+    present = tuple(function for function in functions if function is not None)
 
     def decorate(function: Function) -> Function:
         names = tuple(inspect.signature(function).parameters)
-        enter(Composition(function, functions, names), functions)
+        enter(Composition(function, present, names), present)
         return function
 
     return decorate
@@ -112,8 +118,9 @@ def signature(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, 
     except ValueError:  # written in C: NumPy does not tell
         return (), {}
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    names = tuple(each.name for each in parameters if each.kind in kinds)
-    return names, {each.name: each.default for each in parameters}
+    named = {OLD_NAMES.get(each.name, each.name): each for each in parameters}
+    in_order = tuple(name for name, each in named.items() if each.kind in kinds)
+    return in_order, {name: each.default for name, each in named.items()}
 
 
 def is_default(value: Any, default: Any) -> bool:

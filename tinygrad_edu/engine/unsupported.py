@@ -88,7 +88,7 @@ UNSUPPORTED: tuple[Group, ...] = (
         "Positions and counts",
         "its result is made of positions, counts or truth values, which have no derivative",
         "np.{name}(v.data)",
-        plain("digitize isin lexsort linalg.matrix_rank nanargmax nanargmin")
+        plain("digitize in1d isin lexsort linalg.matrix_rank nanargmax nanargmin")
         | {
             "diag_indices_from": "np.diag_indices(len(v))",
             "ix_": "np.ix_ with plain arrays, and index the Value with what it returns",

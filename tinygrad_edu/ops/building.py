@@ -122,7 +122,7 @@ def polyval(p: Any, x: Any) -> Any:
     return value
 
 
-@implements(np.unstack)
+@implements(getattr(np, "unstack", None))
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """The slices of an array along an axis."""
     return tuple(np.moveaxis(x, axis, 0))

@@ -161,18 +161,24 @@ def correlated(g: Any, mine: Any, other: Any, mode: str) -> Any:
     if mode != "full":  # the gradient of the whole has zeros where it was cut
         before = (short - 1) // 2 if mode == "same" else short - 1
         after = n + m - 1 - before - g.shape[0]
-        zeros = np.zeros(before, g.dtype), np.zeros(after, g.dtype)
-        g = np.concatenate([zeros[0], g, zeros[1]])
+        g = np.concatenate([np.zeros(before, g.dtype), g, np.zeros(after, g.dtype)])
     return convolve(g, backwards(other), mode="valid")
+
+
+def convolve_first(g: Any, out: Any, a: Any, v: Any, mode: str = "full") -> Any:
+    """Sums of products of g and v, which is moved along g."""
+    return correlated(g, a, v, mode)
+
+
+def convolve_second(g: Any, out: Any, a: Any, v: Any, mode: str = "full") -> Any:
+    """Sums of products of g and a, which is moved along g."""
+    return correlated(g, v, a, mode)
 
 
 convolve = define_structural(
     "convolve",
     convolve_forward,
-    (
-        lambda g, out, a, v, mode="full": correlated(g, a, v, mode),
-        lambda g, out, a, v, mode="full": correlated(g, v, a, mode),
-    ),
+    (convolve_first, convolve_second),
     formula=r"{0} * {1}",
     numpy=(np.convolve,),
     cases=(

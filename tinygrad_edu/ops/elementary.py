@@ -98,17 +98,24 @@ log10 = define_elementwise(
 )
 
 
+def difference(a: Any, b: Any) -> tuple[Any, Any]:
+    """b − a, 0 of equal infinite ones too, and what rounding took from it (Knuth's TwoSum)."""
+    apart = np.where(a == b, 0.0, b - a)
+    back = apart - b
+    lost = (b - (apart - back)) - (a + back)
+    return apart, np.where(np.isfinite(lost), lost, 0.0)
+
+
 def define_share(
     name: str, power: np.ufunc, rate: float, definition: Callable[..., Any], formula: str
 ) -> Operation:
-    """A record of B^a / (B^a + B^b), the part that `a` has in log_B(B^a + B^b), log B being `rate`.
-
-    Equal arguments have equal parts, infinite ones too.
-    """
+    """A record of the part that B^a has in B^a + B^b; `power` is that of B, `rate` is log B."""
 
     def forward(a: Any, b: Any) -> Any:
         with np.errstate(over="ignore", invalid="ignore"):
-            return 1 / (1 + power(np.where(a == b, 0.0, b - a)))
+            apart, lost = difference(a, b)
+            # In a tail what the difference lost would be seen: it is multiplied by the exponent.
+            return 1 / (1 + power(apart) * (1 + rate * lost))
 
     share = define_elementwise(
         name,

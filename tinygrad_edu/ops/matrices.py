@@ -6,13 +6,15 @@ vectors have none. The price is that of the values alone, a fraction of that of 
 that have a gauge in common, the singular vectors on both sides or Q and R, are one array, of which
 the parts are views.
 
-What takes a symmetric matrix takes the symmetric part of a Value, (a + aᵀ) / 2: its gradient is
-symmetric, as in other libraries. NumPy reads one triangle of an array and takes the other for
-granted; of a symmetric matrix that is the same.
+Of a symmetric matrix NumPy reads one triangle, the lower one by default, and takes the other for
+granted. So the gradient is in that triangle, counted twice off the diagonal, and 0 in the other:
+then it is the slope of what is computed, whatever the other triangle holds. Other libraries spread
+it evenly over both; of a matrix computed as b bᵀ, say, the gradient of b is the same.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from math import inf
 from typing import Any
@@ -20,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
-from ..engine.operation import ThroughOutput, define_structural
+from ..engine.operation import Structural, ThroughOutput, define_structural
 from ..errors import OperandError, ShapeError
 from .products import turned
 from .reductions import kept_shape
@@ -34,9 +36,11 @@ SQUARE = (((3, 3),), ((2, 2, 2),), ((1, 1),))
 TALL_AND_WIDE = (((3, 2),), ((2, 3),), ((2, 2),), ((2, 3, 2),))
 
 
-def symmetric(a: Any) -> Any:
-    """The symmetric part."""
-    return (a + turned(a)) / 2
+def on_triangle(gradient: Any, UPLO: str = "L") -> Any:
+    """The gradient of a symmetric matrix as that of the triangle it is read from."""
+    both = gradient + turned(gradient)
+    triangle = np.tril(np.ones(both.shape[-2:], both.dtype), -1)
+    return both * ((triangle if UPLO.upper() == "L" else triangle.T) + np.eye(len(triangle)) / 2)
 
 
 def smallest_singular_value(a: Any, *others: Any, **options: Any) -> Any:
@@ -49,9 +53,9 @@ def singular_value_gaps(a: Any, **options: Any) -> Any:
     return np.diff(svdvals_forward(a))
 
 
-def eigenvalue_gaps(a: Any, **options: Any) -> Any:
+def eigenvalue_gaps(a: Any, UPLO: Any = "L", **options: Any) -> Any:
     """How far the eigenvalues are from one another."""
-    return np.diff(np.linalg.eigvalsh(symmetric(a)))
+    return np.diff(np.linalg.eigvalsh(a, UPLO))
 
 
 # ---- inverses and determinants ----
@@ -102,6 +106,8 @@ solve = define_structural(
 
 # Matrices up to this size have their minors computed one by one: n⁵ steps, right to any order.
 SMALL = 6
+# The condition up to which an inverse keeps all but four digits.
+REGULAR = 1e4
 
 
 @cache
@@ -123,10 +129,14 @@ def cofactors(a: Any) -> Any:
 
 
 def cofactors_of_arrays(a: Any) -> Any:
-    """The same, also of a large matrix that has no inverse."""
+    """The same, also of a large matrix that has no inverse: slower where it is near one."""
     n = a.shape[-1]
     if n <= SMALL:
         return cofactors(a)
+    with suppress(np.linalg.LinAlgError):
+        inverse = np.linalg.inv(a)
+        if np.all(p_norm(a, axis=(-2, -1)) * p_norm(inverse, axis=(-2, -1)) < REGULAR):
+            return np.linalg.det(a)[..., None, None] * turned(inverse)
     u, s, vh = np.linalg.svd(a)
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     sign = np.linalg.det(u) * np.linalg.det(vh)
@@ -363,23 +373,23 @@ def cholesky_pullback(g: Any, out: Any, a: Any) -> Any:
     """The gradient of a in a = L Lᵀ (Murray 2016, arXiv:1602.07527)."""
     back = turned(out)
     half = np.tril(np.ones(out.shape[-2:]), -1) + np.eye(out.shape[-1]) / 2
-    return symmetric(np.linalg.solve(back, turned(np.linalg.solve(back, half * (back @ g)))))
+    return on_triangle(np.linalg.solve(back, turned(np.linalg.solve(back, half * (back @ g)))))
 
 
 factor = define_structural(
     "cholesky",
-    lambda a: np.linalg.cholesky(symmetric(a)),
+    lambda a: np.linalg.cholesky(a),
     cholesky_pullback,
     formula=r"\operatorname{{cholesky}}\left({0}\right)",
-    edges=(lambda a: np.maximum(np.linalg.eigvalsh(symmetric(a)), 0),),
+    edges=(lambda a: np.maximum(np.linalg.eigvalsh(a), 0),),
     cases=[(shapes, {}) for shapes in SQUARE],
 )
 
 
 @implements(np.linalg.cholesky)
 def cholesky(a: Any, upper: bool = False) -> Any:
-    """The triangular L of a = L Lᵀ, or Lᵀ if `upper`; of the symmetric part of `a`."""
-    return turned(factor(a)) if upper else factor(a)
+    """The triangular L of a = L Lᵀ, or Lᵀ if `upper`, from the lower triangle or the upper one."""
+    return turned(factor(turned(a))) if upper else factor(a)
 
 
 def sided(vectors: Any) -> Any:
@@ -394,8 +404,8 @@ def height(vectors: Any) -> Any:
 
 eigenvalues = define_structural(
     "eigvalsh",
-    lambda a, UPLO="L": np.linalg.eigvalsh(symmetric(a), UPLO),
-    lambda g, out, a, UPLO="L": spanned(eigenvectors(a, UPLO=UPLO), g),
+    lambda a, UPLO="L": np.linalg.eigvalsh(a, UPLO),
+    lambda g, out, a, UPLO="L": on_triangle(spanned(eigenvectors(a, UPLO=UPLO), g), UPLO),
     formula=r"\lambda\left({0}\right)",
     edges=(eigenvalue_gaps,),
     cases=[(shapes, {}) for shapes in SQUARE],
@@ -407,9 +417,9 @@ def spanned(v: Any, numbers: Any) -> Any:
     return (v * numbers[..., None, :]) @ turned(v)
 
 
-def eigenvectors_forward(a: Any, UPLO: str = "L", side: str = "") -> Any:
+def eigenvectors_forward(a: Any, UPLO: Any = "L", side: str = "") -> Any:
     """Eigenvectors in columns, with LAPACK's signs; with a `side`, all on one of a plane."""
-    v = np.linalg.eigh(symmetric(a), UPLO).eigenvectors
+    v = np.linalg.eigh(a, UPLO).eigenvectors
     return sided(v) if side else v
 
 
@@ -419,28 +429,31 @@ def eigenvectors_pullback(g: Any, out: Any, a: Any, UPLO: str = "L", side: str =
     values = eigenvalues(a, UPLO=UPLO)
     gaps = values[..., None, :] - values[..., :, None]
     inner = (1 - same) * (turned(out) @ g) / (gaps + same)
-    return symmetric(out @ inner @ turned(out))
+    return on_triangle(out @ inner @ turned(out), UPLO)
 
 
-eigenvectors = define_structural(
+eigenvectors: Structural = define_structural(
     "eigenvectors",
     eigenvectors_forward,
     eigenvectors_pullback,
     formula=r"V\left({0}\right)",
-    edges=(eigenvalue_gaps, lambda a, **options: height(eigenvectors_forward(a))),
+    edges=(
+        eigenvalue_gaps,
+        lambda a, **options: height(eigenvectors_forward(a, options.get("UPLO", "L"))),
+    ),
     cases=[(shapes, {"side": "up"}) for shapes in SQUARE],
 )
 
 
 @implements(np.linalg.eigvalsh)
 def eigvalsh(a: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of the symmetric part, in ascending order."""
+    """The eigenvalues of a symmetric matrix, in ascending order."""
     return eigenvalues(a, UPLO=UPLO)
 
 
 @implements(np.linalg.eigh)
 def eigh(a: Any, UPLO: str = "L") -> Any:
-    """The eigenvalues of the symmetric part and, in columns, the eigenvectors."""
+    """The eigenvalues of a symmetric matrix and, in columns, its eigenvectors."""
     return EighResult(eigenvalues(a, UPLO=UPLO), eigenvectors(a, UPLO=UPLO))
 
 
@@ -496,7 +509,7 @@ def singular_vectors_pullback(g: Any, out: Any, a: Any, side: str = "") -> Any:
     return total
 
 
-singular_vectors = define_structural(
+singular_vectors: Structural = define_structural(
     "singular_vectors",
     singular_vectors_forward,
     singular_vectors_pullback,

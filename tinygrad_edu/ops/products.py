@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
-from ..engine.operation import define_structural
+from ..engine.node import record
+from ..engine.operation import define_structural, plain
 from ..engine.value import Value
 from ..errors import OperandError, ShapeError
 
@@ -261,7 +262,7 @@ def from_sublists(given: Sequence[Any]) -> tuple[str, list[Any]]:
 def any_einsum(*operands: Any, optimize: Any = False) -> Any:
     """A sum of products as the subscripts say: any labels, repeated ones and `...` among them."""
     subscripts, arrays = canonical(*operands)
-    return einsum(arrays, subscripts=subscripts, optimize=optimize)
+    return record(einsum, tuple(arrays), {"subscripts": subscripts, "optimize": plain(optimize)})
 
 
 # ---- compositions ----

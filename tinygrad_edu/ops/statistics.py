@@ -55,6 +55,14 @@ def var_forward(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False
     return np.add.reduce(squares, axis=axis, keepdims=keepdims) / freedom(a.shape, axis, ddof)
 
 
+def var_pullback(
+    g: Any, out: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False
+) -> Any:
+    """2 (a − mean) / (n − ddof)."""
+    slope = 2 * centred(a, axis=axis) / freedom(a.shape, axis, ddof)
+    return np.reshape(g, kept_shape(a.shape, axis)) * slope
+
+
 DEGREES: tuple[Any, ...] = (
     (((2, 3),), {}),
     (((2, 3, 2),), {"axis": (0, 2), "ddof": 1}),
@@ -64,10 +72,7 @@ DEGREES: tuple[Any, ...] = (
 variance = Reduction.define(
     "var",
     var_forward,
-    lambda g, out, a, axis=None, ddof=0, keepdims=False: (
-        np.reshape(g, kept_shape(a.shape, axis))
-        * (2 * centred(a, axis=axis) / freedom(a.shape, axis, ddof))
-    ),
+    var_pullback,
     formula=r"\operatorname{{var}}\left({0}\right)",
     numpy=(np.var,),
     extremes=((1e150,), (0.0,)),
@@ -94,7 +99,7 @@ def std_forward(a: Any, axis: Any = None, ddof: float = 0, keepdims: Any = False
 def std_pullback(
     g: Any, out: Any, a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False
 ) -> Any:
-    """(a − mean) / std / n; 0, a subgradient, where all entries are equal."""
+    """(a − mean) / std / (n − ddof); 0, a subgradient, where all entries are equal."""
     kept = kept_shape(a.shape, axis)
     spread = np.reshape(out, kept)
     standard = centred(a, axis=axis) / np.where(spread == 0, 1.0, spread)
@@ -102,7 +107,7 @@ def std_pullback(
 
 
 def range_of(a: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
-    """The distance of the extremes: zero where the standard deviation has its kink."""
+    """The greatest entry less the least one: zero where all are equal."""
     rows = lanes(a, axis)
     return np.ptp(rows, axis=-1) if rows.shape[-1] > 1 else np.ones(rows.shape[:-1])
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.blocks import blockwise
-from ..engine.operation import REAL, define_elementwise
+from ..engine.operation import REAL, Elementwise, define_elementwise
 from .selection import bounded
 from .tails import MANY, amended, far_out, greatest, least
 
@@ -120,7 +120,7 @@ def never_zero(length: Any) -> Any:
     return np.where(length == 0, np.inf, length)
 
 
-hypot_slope = define_elementwise(
+hypot_slope: Elementwise = define_elementwise(
     "hypot_slope",
     lambda a, b: a / never_zero(np.hypot(a, b)),
     # b²/h³ and −ab/h³, by parts of h that neither overflow nor cancel.
