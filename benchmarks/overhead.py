@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from itertools import cycle, islice
 from statistics import median
@@ -126,9 +127,7 @@ def mygrad() -> Side:
 def pytorch() -> Side:
     torch = import_module("torch")
     torch.set_num_threads(1)
-    return Leaves(
-        lambda x: torch.tensor(x, dtype=torch.float64, requires_grad=True), torch.tanh
-    )
+    return Leaves(lambda x: torch.tensor(x, dtype=torch.float64, requires_grad=True), torch.tanh)
 
 
 SIDES: Mapping[str, Callable[[], Side]] = {
@@ -210,10 +209,7 @@ def main() -> int:
         if OURS not in able:
             continue
         for what, suffix in (("record", ""), ("both", " and backward")):
-            calls: dict[str, Callable[[int], Any]] = {
-                name: lambda i, run=getattr(side, what): run(program, i)  # noqa: B023
-                for name, side in able.items()
-            }
+            calls = {name: partial(getattr(side, what), program) for name, side in able.items()}
             times = in_turn(calls, options.repeats * ROUNDS)
             found = ratios(times)
             cells = [f"{found[name]:.2f}" if name in found else NOT_MEASURED for name in others]

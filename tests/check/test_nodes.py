@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 import tinygrad_edu as te
-from tinygrad_edu.check.nodes import nodes
 from tinygrad_edu.check.drawing import programs
+from tinygrad_edu.check.nodes import nodes
 from tinygrad_edu.check.programs import Program
 from tinygrad_edu.engine.operation import OPERATIONS
 from tinygrad_edu.errors import NotTrackedError, StaleGraphError

@@ -223,7 +223,7 @@ class Draft:
         return True
 
     def program(self, least: int) -> Program:
-        """The result that depends on the most steps, of those alive if any, inputs first."""
+        """The result that depends on the most steps, of those alive if any."""
         below: list[set[int]] = []
         for i, step in enumerate(self.steps):
             below.append({i}.union(*(below[taken] for taken in step.takes)) if step else {i})
@@ -254,10 +254,10 @@ def extended(draft: Draft, block: Block, operations: Sequence[Operation]) -> boo
     # in turn is taken for the one that was drawn, and at last the simplest call of one.
     turns = (*operations[block.first :], *operations[: block.first])
     simple = replace(block, picks=b"", numbers=b"")
-    for block, op, alone in itertools.product((block, simple), turns, (False, True)):
+    for turn, op, alone in itertools.product((block, simple), turns, (False, True)):
         length = len(draft.values)
-        block.rewind()
-        call = (elementwise if op.elementwise else structural)(block, draft, op, alone)
+        turn.rewind()
+        call = (elementwise if op.elementwise else structural)(turn, draft, op, alone)
         if call is not None and settled(draft, length, Step(op, *call)):
             return True
         draft.cut(length)

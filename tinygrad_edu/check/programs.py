@@ -43,12 +43,16 @@ class Program:
 
     def __call__(self, *inputs: Any) -> Any:
         """The last result, of the program's own inputs if none are given."""
-        results = list(inputs or self.inputs)
-        if len(results) != len(self.inputs):
-            raise OperandError(f"this program takes {len(self.inputs)} inputs, not {len(results)}")
+        return self.values(*inputs)[-1]
+
+    def values(self, *inputs: Any) -> list[Any]:
+        """The inputs and all results, in the order of their positions."""
+        found = list(inputs or self.inputs)
+        if len(found) != len(self.inputs):
+            raise OperandError(f"this program takes {len(self.inputs)} inputs, not {len(found)}")
         for step in self.steps:
-            results.append(apply(step.op, [results[i] for i in step.takes], step.options))
-        return results[-1]
+            found.append(apply(step.op, [found[i] for i in step.takes], step.options))
+        return found
 
     def __str__(self) -> str:
         first, later = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import repeat
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import OperandError, ShapeError, StaleGraphError
+from ..errors import NotTrackedError, OperandError, ShapeError, StaleGraphError
 from .containers import ends, filled, is_leaf, leaves, mapped, opened, parts
 from .context import changed
 from .node import Node, describe, user_line
@@ -24,8 +23,8 @@ ROWS_PER_COLUMN = 4
 
 CONSTANT = "it has no derivative: return numbers computed from what the function is given"
 LOST = (
-    "the gradient is 0, as nothing tracked leads to what the function returned: comparisons, "
-    ".data, detach() and no_grad() cut it off; compute with the Values that the function is given, and "
+    "nothing tracked leads to what the function returned: .data, .item(), detach() or no_grad() "
+    "cut it off, or it is a constant; compute with the Values that the function is given, and "
     "return a constant as a Python number"
 )
 
@@ -59,6 +58,7 @@ class Call:
     """
 
     def __init__(self, f: Callable[[Any], Any], x: Any, create_graph: bool = False) -> None:
+        self.f, self.given = f, x
         self.as_values = create_graph or differentiated()
         self.takes_derivatives = False
         self.made: list[tuple[Value, int]] = []
@@ -130,11 +130,31 @@ class Call:
                 f"{self.root.shape}; reduce it with .sum() or .mean(), or write te.jacobian for "
                 "the derivatives of all entries"
             )
-        # A derivative may well be constant, and Python's own numbers are meant so: a branch's 0.0.
-        meant = self.takes_derivatives or not hasattr(self.returned, "dtype")
-        if not (self.root.requires_grad or meant):
-            warnings.warn(f"{LOST} ({user_line()})", stacklevel=2)
+        if not self.root.requires_grad:
+            self.refuse_a_lost_gradient()
         return self.pulled(None, as_values)
+
+    def refuse_a_lost_gradient(self) -> None:
+        """Raise `NotTrackedError` unless what f returned depends on x by comparisons alone.
+
+        A derivative may well be constant, and Python's own numbers are meant so: a branch's 0.0.
+        """
+        numbers = [leaf for leaf in ends(self.returned) if hasattr(leaf, "dtype")]
+        if self.takes_derivatives or not numbers:
+            return
+        with changed(tracking=True, recording=True):  # once more, to see where it comes from
+            given = self.argument(self.given)
+            unseen = [leaf for leaf in ends(self.f(given)) if isinstance(leaf, Node)]
+        while unseen:
+            node = unseen.pop()
+            by_choice = node.op is not None and not node.op.differentiable
+            for item in node.inputs:
+                if isinstance(item, Node):
+                    if item.requires_grad and by_choice:
+                        return  # a step, whose slope is 0
+                    if not item.requires_grad:
+                        unseen.append(item)
+        raise NotTrackedError(f"{LOST} ({user_line()})")
 
     def gradient(self) -> Any:
         """∂f/∂x in the form of x."""

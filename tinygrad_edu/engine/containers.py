@@ -21,8 +21,9 @@ from ..errors import ShapeError
 from .node import Node
 from .operation import Operation
 
-# What a number may be; NumPy's own number types count with the arrays.
 NUMBERS = (int, float, complex, np.number)
+# What is most often met, and holds nothing: known at a glance.
+WHOLE = (Node, np.ndarray, float, Operation)
 
 
 class Model(Protocol):
@@ -66,7 +67,7 @@ def is_leaf(item: Any) -> bool:
 
 def parts(tree: Any) -> Mapping[Any, Any] | None:
     """What a container holds, by key, position, field or parameter name; None for another thing."""
-    if isinstance(tree, Node | np.ndarray | float | Operation):
+    if isinstance(tree, WHOLE):
         return None
     if isinstance(tree, dict):
         return tree

@@ -95,9 +95,9 @@ def grad(
     tuple or dataclass of numbers, nested at will: the gradient has its form, integers in it count
     as float64, and None stands for what is no number (bools, text, functions). A list of plain
     numbers is an array. A `te.nn.Module` is differentiated by its own parameters, to a dict
-    {name: array} without those that do not require gradients. Where no gradient leads to what f
-    returns (a Python number; a count of comparisons, `detach()`: with a warning) it is 0. No
-    `.grad` is touched.
+    {name: array} without those that do not require gradients. Where f returns a Python number, or
+    what depends on x by comparisons alone, the gradient is 0; where it was cut off, by `detach()`
+    or `.data`, that is an error. No `.grad` is touched.
     Raises `ShapeError`, `OperandError`, `NotTrackedError`, `StaleGraphError`.
     """
     if not isinstance(y, Node):

@@ -358,13 +358,16 @@ def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -
         return f"-{held(0, PRODUCT)}", SUM
     if op.name == "invert":
         return f"~{held(0, SYMBOL)}", RELATION
+    options = dict(options)
+    if op.name == "einsum":  # NumPy has the subscripts first
+        texts = [repr(options.pop("subscripts")), *texts]
+    elif op.variadic:
+        texts = [f"[{', '.join(texts)}]"]
     given = [
         f"{name}={value!r}"
         for name, value in options.items()
         if name not in op.defaults or value != op.defaults[name]
     ]
-    if op.variadic:
-        texts = [f"[{', '.join(texts)}]"]
     return f"{SHORT.get(op.name, op.name)}({', '.join([*texts, *given])})", SYMBOL
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import NotTrackedError, ShapeError, StaleGraphError
+from ..errors import MatrixError, NotTrackedError, ShapeError, StaleGraphError
 from .blocks import BLOCK
 from .chain import chain, chain_in_blocks
 from .context import STATE, changed
@@ -75,6 +75,15 @@ def stale(node: Node, leaf: Node) -> str:
     )
 
 
+def without_slope(node: Node, error: Exception) -> str:
+    """What to say where the gradient of a matrix function needs an inverse that there is not."""
+    made_by = node.op.name if node.op else "a node"
+    return (
+        f"{made_by} of {', '.join(map(describe, node.inputs))} has a value here, and no gradient: "
+        f"{error}. What to do: add a small multiple of np.eye(n)"
+    )
+
+
 def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tuple[Node, Any]]:
     """Yield `(node, ∂root/∂node)` from `root` down to the leaves, each once and final.
 
@@ -115,7 +124,10 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                 continue
             rule = rules[position]
             if not elementwise:
-                message = rule(*given, **options) if options else rule(*given)
+                try:
+                    message = rule(*given, **options) if options else rule(*given)
+                except np.linalg.LinAlgError as error:
+                    raise MatrixError(without_slope(node, error)) from error
                 if message.__class__ is ndarray and getrefcount(message) > FRESH:
                     message = message[...]  # the rule keeps it: a view, so that leaves copy it
             elif rule.__class__ is int or rule.__class__ is float:

@@ -120,9 +120,15 @@ def never_zero(length: Any) -> Any:
     return np.where(length == 0, np.inf, length)
 
 
+def hypot_slope_forward(a: Any, b: Any) -> Any:
+    """a / √(a² + b²) from numbers of which the larger one is 1: no square of them is lost."""
+    size = never_zero(np.maximum(np.abs(a), np.abs(b)))
+    return a / size / never_zero(np.hypot(a / size, b / size))
+
+
 hypot_slope: Elementwise = define_elementwise(
     "hypot_slope",
-    lambda a, b: a / never_zero(np.hypot(a, b)),
+    hypot_slope_forward,
     # b²/h³ and −ab/h³, by parts of h that neither overflow nor cancel.
     (
         lambda out, a, b: np.square(hypot_slope(b, a)) / never_zero(np.hypot(a, b)),
@@ -196,8 +202,8 @@ arccosh = define_elementwise(
 )
 arctanh_slope = define_elementwise(
     "arctanh_slope",
-    lambda x: 1 / ((1 - x) * (1 + x)),
-    lambda out, x: 2 * x * out * out,
+    lambda x: 1 / (1 - x) / (1 + x),
+    lambda out, x: x * out * (2 * out),
     formula=r"\frac{{1}}{{1 - {0}^2}}",
     domain=(-1.0, 1.0),
     extremes=((0.9999999,), (-0.9999999,), (1e-300,)),
