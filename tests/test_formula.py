@@ -39,6 +39,13 @@ def test_lists_are_arrays_and_values_can_stand_in_them() -> None:
     assert values["result"].data == 18
 
 
+def test_remainders_and_floored_quotients() -> None:
+    values = parse("x = 7.5; y = 2; a = x % y; b = x // y; a + 10 * b")
+    assert values["result"].data == 7.5 % 2 + 10 * (7.5 // 2)
+    values["result"].backward()
+    assert (values["x"].grad, values["y"].grad) == (1.0, -3.0)
+
+
 def test_options_are_literals() -> None:
     values = parse('x = [[1, 2], [3, 4]]; a = sum(x, axis=0); b = gelu(x, approximate="tanh"); a')
     np.testing.assert_array_equal(values["a"].data, [4, 6])

@@ -18,6 +18,8 @@ OPERATORS: Mapping[type[ast.operator | ast.unaryop | ast.cmpop], Callable[..., A
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
     ast.Pow: operator.pow,
     ast.MatMult: operator.matmul,
     ast.USub: operator.neg,
@@ -161,7 +163,7 @@ class Reader:
             case ast.Call():
                 return self.called(node)
         raise self.wrong(
-            node, "this is not read here; use numbers, names, + - * / ** @ and functions"
+            node, "this is not read here; use numbers, names, + - * / // % ** @ and functions"
         )
 
     def looked_up(self, node: ast.expr, name: str) -> Any:

@@ -49,7 +49,7 @@ def test_the_guilty_operation_alone_is_named() -> None:
 
 
 @settings(max_examples=25, deadline=None, database=None)
-@given(programs())
+@given(programs(steps=(1, 8)))
 def test_right_rules_are_not_blamed(program: Program) -> None:
     report = nodes(program(*(te.Value(data) for data in program.inputs)))
     assert report.ok, f"{program}\n{report}"

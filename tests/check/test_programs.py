@@ -171,7 +171,7 @@ def test_every_record_with_a_derivative_occurs_with_its_options() -> None:
     lacking = []
     for op in DIFFERENTIABLE:
         wanted = {str(case.options) for case in op.cases} or {"{}"}
-        found = {}
+        found: dict[str, Program] = {}
         for program in sampled([op], 6 + 3 * len(wanted), 1, op.count if op.elementwise else 3):
             assert [step.op for step in program.steps] == [op]
             found.setdefault(str(program.steps[0].options), program)
@@ -217,36 +217,36 @@ def test_text_has_numpys_names_and_ours() -> None:
     ]
 
 
-def steeper(op: Any) -> Operation:
+def steeper(op: Any) -> Any:
     return replace(op, partials=(lambda out, x: (1 - out * out) * (1 + 1e-6),))
 
 
-def of_the_wrong_sign(op: Any) -> Operation:
+def of_the_wrong_sign(op: Any) -> Any:
     return replace(op, partials=(op.partials[0], lambda out, a, b: out / b))
 
 
-def wrong_where_it_is_reused(op: Any) -> Operation:
+def wrong_where_it_is_reused(op: Any) -> Any:
     return replace(op, partials=(lambda out, a, b: b if a is not b else 0 * b, op.partials[1]))
 
 
-def not_reversed(op: Any) -> Operation:
+def not_reversed(op: Any) -> Any:
     return replace(
         op, pullbacks=(lambda g, out, a, axis=None: np.reshape(np.cumsum(g, axis), a.shape),)
     )
 
 
-def not_transposed(op: Any) -> Operation:
+def not_transposed(op: Any) -> Any:
     return replace(op, pullbacks=(lambda g, out, a, b: g @ b, op.pullbacks[1]))
 
 
-def cut_where_it_is_broadcast(op: Any) -> Operation:
+def cut_where_it_is_broadcast(op: Any) -> Any:
     def cut(gg: Any, out: Any, g: Any, slope: Any) -> Any:
         return np.reshape(np.ravel(g * gg)[: slope.size], slope.shape)
 
     return replace(op, pullbacks=(op.pullbacks[0], cut))
 
 
-PLANTED: Mapping[str, Callable[[Any], Operation]] = {
+PLANTED: Mapping[str, Callable[[Any], Any]] = {
     "tanh": steeper,
     "divide": of_the_wrong_sign,
     "multiply": wrong_where_it_is_reused,
@@ -314,7 +314,8 @@ def detached(x: Any) -> Any:
 def test_a_wrong_second_derivative_shrinks_to_its_own_step(
     monkeypatch: pytest.MonkeyPatch, rule: Any, complaint: str
 ) -> None:
-    monkeypatch.setitem(OPERATIONS, "sin", replace(OPERATIONS["sin"], partials=(rule,)))
+    sin: Any = OPERATIONS["sin"]
+    monkeypatch.setitem(OPERATIONS, "sin", replace(sin, partials=(rule,)))
     names = ["sin", "add", "exp", "mean", "reshape"]
     judged(gradient, programs(names), share=0.5)
     text = failure(second_order, names)

@@ -1,5 +1,5 @@
 """Hypothesis strategies for tests of your own: arrays inside a domain, shapes that broadcast,
-Values, and calls of an operation.
+Values, calls of an operation, and whole programs, with a way to make one small that fails.
 
 All numbers are short (multiples of 1/8, or of a smaller power of 2 where a domain is narrow): sums
 and products of them are exact, and a failing example shrinks to small ones. Needs hypothesis:
@@ -40,6 +40,7 @@ from .samples import (
     option_sets,
     structural_cases,
 )
+from .shrinking import smallest
 
 try:
     from hypothesis import reject
@@ -58,6 +59,7 @@ __all__ = [
     "calls_on_kink",
     "numbers",
     "programs",
+    "smallest",
     "values",
 ]
 
