@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import tinygrad_edu as te
 from tinygrad_edu.engine.dispatch import unsupported
+from tinygrad_edu.engine.methods import ELSEWHERE
 from tinygrad_edu.errors import (
     ConversionError,
     InPlaceError,
@@ -238,6 +240,16 @@ def test_an_unknown_option_is_named(call: Callable[[Any], Any], name: str, optio
         call(Value([1.0, 2.0]))
     assert name in str(caught.value)
     assert f"'{option}'" in str(caught.value)
+
+
+def test_names_of_pytorchs_say_what_to_write() -> None:
+    v = Value([1.0, 2.0])
+    for name, hint in ELSEWHERE.items():
+        assert not hasattr(v, name)
+        with pytest.raises(AttributeError, match=re.escape(f"{name!r}; write {hint}")):
+            getattr(v, name)
+    with pytest.raises(AttributeError, match="reshap"):
+        v.reshap  # noqa: B018
 
 
 def test_masks_of_floats_are_refused() -> None:

@@ -7,6 +7,7 @@ What else is allowed stands in `ALLOWED`, by name and with a reason: no record c
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ class Allowance:
 
     `meant` says at which points the function is the one that the record is named for. `rounded`
     are arguments that go into a product or difference which is rounded: a change in their last
-    place is forgiven. `units` are for value and slope. The slope may be 4 units of `largest` off,
-    unless it is less than a thousandth of it.
+    place is forgiven. `units` are for value and slope. Slopes may be four units of `largest` off,
+    unless they are less than a thousandth of it and |x| is beyond `crossing`; values four of `value`.
     """
 
     reason: str
@@ -46,29 +47,74 @@ class Allowance:
     rounded: tuple[int, ...] = ()
     units: tuple[float, float] = (VALUE_UNITS, SLOPE_UNITS)
     largest: float = 0.0
+    crossing: float = 0.0
     value: float = 0.0
 
 
 STRICT = Allowance("")
+SMOOTH = "its slope has 4 units of the largest one, and goes through 0 where its terms do not"
+BEND = "it is a derivative that goes through 0 where its terms do not, and so does its own"
+CONSTANTS = "and the definition has its constants rounded, which an exp of up to 700 multiplies"
 PRODUCT = "the product of x and its parameter is rounded; parameters are positive"
-MEET = "where both bounds meet the two kinks are one, and the stated subgradient is that of either"
-SMOOTH = "an activation's slope may be off by 4 units of the largest one, but for its tails"
+MEET = "where both bounds meet two kinks are one, and the stated subgradient is that of either"
 ALLOWED: dict[str, Allowance] = {
+    "sigmoid": Allowance(SMOOTH, largest=0.25),
+    **{name: Allowance(SMOOTH, largest=1, crossing=3) for name in ("tanh", "silu", "mish")},
+    **{
+        name: Allowance(f"{SMOOTH}, {CONSTANTS}", units=(128, 128), largest=1, crossing=3)
+        for name in ("gelu", "leaky_gelu")
+    },
+    **{
+        name: Allowance(BEND, largest=1, crossing=4, value=1)
+        for name in ("silu_slope", "mish_slope", "gelu_exact_derivative")
+    },
+    "gelu_tanh_derivative": Allowance(
+        f"{BEND}, {CONSTANTS}", units=(128, 128), largest=1, crossing=4, value=1
+    ),
+    "sinc": Allowance(
+        "NumPy's sinc is no better where it goes through 0", crossing=math.inf, value=1
+    ),
+    "sinc_derivative": Allowance(
+        "its recurrence has the error of its largest terms, powers of π", crossing=math.inf,
+        largest=1e5, value=1e5,
+    ),
+    "power": Allowance(
+        "b − 1 is rounded for b below 1/2; and a⁻¹ overflows where a is no normal number",
+        meant=lambda a, b: (b != 0) | (np.abs(a) >= 4 * FLOOR),
+        units=(VALUE_UNITS, 400),
+    ),
+    "gelu_root": Allowance(CONSTANTS, units=(128, 128)),
     "softplus": Allowance(PRODUCT, meant=lambda x, beta: beta > 0, rounded=(0,), largest=1),
-    "swish": Allowance(PRODUCT, meant=lambda x, beta: beta > 0, rounded=(0,), largest=1),
-    "celu": Allowance(PRODUCT, meant=lambda x, alpha: alpha > 0, rounded=(0,)),
+    "swish": Allowance(
+        PRODUCT, meant=lambda x, beta: beta > 0, rounded=(0,), largest=1, crossing=3
+    ),
     "sine": Allowance(
-        "the product of x and its parameter is rounded, and finite",
-        meant=lambda x, omega: np.isfinite(omega * x),
+        "the product of x and its parameter is rounded, and sin has lost its digits then",
+        meant=lambda x, omega: np.abs(omega * x) < 1e5,
         rounded=(0,),
+    ),
+    "celu": Allowance(
+        "the slope by its parameter is a difference of much larger terms near 0",
+        meant=lambda x, alpha: (alpha > 0) & np.isfinite(x / alpha),
+        rounded=(0,),
+        largest=1,
+        crossing=math.inf,
+    ),
+    "elu": Allowance(
+        "what exp has lost where it is no normal number does not come back by a large parameter",
+        meant=lambda x, alpha: np.abs(alpha) < 1e3,
+    ),
+    "hard_sigmoid": Allowance(
+        "the parameter is that of a slope, of at most 1", meant=lambda x, slope: np.abs(slope) <= 1
     ),
     "clip": Allowance(MEET, meant=lambda x, low, high: low != high),
     "hard_tanh": Allowance(MEET, meant=lambda x, low, high: low < high),
     "soft_shrink": Allowance(MEET, meant=lambda x, lambd: lambd > 0),
     "hard_shrink": Allowance(MEET, meant=lambda x, lambd: lambd > 0),
-    **{name: Allowance(SMOOTH, largest=1) for name in ("silu", "mish", "tanh")},
-    "sigmoid": Allowance(SMOOTH, largest=0.25),
-    "gelu_exact_derivative": Allowance("it goes through 0 at −0.75", value=4 * EPSILON),
+    "user_affine": Allowance(
+        "a user's formula that is written as in a textbook",
+        meant=lambda x, slope, shift: (np.abs(slope) > 1e-290) & (np.abs(slope) < 1e290),
+    ),
 }
 
 
@@ -80,7 +126,8 @@ def judge_slopes(
     """
     true = true or truth(op, options, arrays)
     allowed = ALLOWED.get(op.name, STRICT)
-    kept = np.isfinite(true.value) & allowed.meant(*arrays)
+    with np.errstate(all="ignore"):
+        kept = np.isfinite(true.value) & allowed.meant(*arrays)
     if not np.any(kept):
         return
     rooms = forgiven(op, options, arrays, true)
@@ -112,11 +159,14 @@ def forgiven(
     allowed = ALLOWED.get(op.name, STRICT)
     with np.errstate(invalid="ignore", over="ignore"):
         largest = np.max(np.abs(true.slopes), axis=1)
-        value = allowed.units[0] * np.spacing(np.abs(true.value)) + allowed.value + FLOOR
+        value = allowed.units[0] * np.spacing(np.abs(true.value)) + FLOOR
         slopes = allowed.units[1] * np.spacing(largest) + FLOOR
         if allowed.largest:
-            steep = largest >= TAIL * allowed.largest
-            slopes += np.where(steep, 4 * np.spacing(allowed.largest), 0.0)
+            inside = np.abs(arrays[0]) < allowed.crossing
+            most = 4 * np.spacing(allowed.largest)
+            slopes += np.where(inside | (largest >= TAIL * allowed.largest), most, 0.0)
+        if allowed.value:
+            value += np.where(np.abs(arrays[0]) < allowed.crossing, 4 * np.spacing(allowed.value), 0)
         for i in allowed.rounded:
             moved = arrays.copy()
             moved[i] *= 1 + CHANGE
@@ -170,7 +220,9 @@ def judge_orders(
             want, size = np.sum(terms, axis=0), np.sum(np.abs(terms), axis=0)
             room = SHARE * size + CARRIED * sizes + (FLOOR if number < 2 else LOST)
             sizes += size
-            want = np.where(sizes < large, want, np.nan)
+            # The entries that add up to it are as many times larger as arguments move less than 1.
+            least = np.min(np.where(direction == 0, 1, np.abs(direction)), axis=0)
+            want = np.where(sizes < large * least ** (number + 1), want, np.nan)
             said.compare(f"te.jvp {number + 1} times along {along}", got, want, want, room)
 
 

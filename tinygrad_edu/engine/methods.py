@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ..errors import InPlaceError, closest
+from ..errors import InPlaceError
 from .node import Node
 from .node import record as record_any
 from .operation import FUNCTIONS, OPERATIONS
@@ -64,20 +64,27 @@ ELSEWHERE = {
 }
 
 
+class Elsewhere:
+    """A name of PyTorch's or NumPy's that a Value lacks: reading it says what to write.
+
+    `__getattr__` would say it too, and make every attribute slower to read.
+    """
+
+    def __init__(self, name: str, instead: str) -> None:
+        self.name, self.instead = name, instead
+
+    def __get__(self, value: Any, kind: Any = None) -> NoReturn:
+        raise AttributeError(
+            f"a Value has no attribute {self.name!r}; write {self.instead}",
+            name=self.name,
+            obj=value,
+        )
+
+
 class Methods(Node):
     """What a Value can be asked for by name."""
 
     __slots__ = ()
-
-    if not TYPE_CHECKING:  # a type checker knows the names
-
-        def __getattr__(self, name: str) -> NoReturn:
-            hint = f"; write {ELSEWHERE[name]}" if name in ELSEWHERE else ""
-            if not hint and not name.startswith("_"):  # those NumPy asks for, and often
-                known = [each for each in dir(type(self)) if not each.startswith("_")]
-                near = closest(name, known, fallback=False)
-                hint = f"; there is {near}" if near else ""
-            raise AttributeError(f"a Value has no attribute {name!r}{hint}", name=name, obj=self)
 
     def exp(self) -> Value:
         """e to the power of each entry."""
@@ -372,6 +379,11 @@ class Methods(Node):
     def astype(self, dtype: Any) -> Value:
         """The same numbers as float32 or float64; the gradient comes back in this dtype."""
         return apply("astype", self, dtype=np.dtype(dtype))
+
+
+# After the class body, so that a type checker does not take them for attributes.
+for each, hint in ELSEWHERE.items():
+    setattr(Methods, each, Elsewhere(each, hint))
 
 
 def reduced(

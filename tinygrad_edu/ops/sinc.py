@@ -25,8 +25,11 @@ def circular(x: Any) -> list[Any]:
     quarters = np.rint(2 * turn)
     angle = pi * (turn - quarters / 2)
     sine, cosine = np.sin(angle), np.cos(angle)
-    four = [sine, cosine, -sine, -cosine]
-    return [np.choose((quarters + each).astype(int) % 4, four) for each in range(4)]
+    count = quarters.astype(np.int8)
+    odd = (count & 1) != 0
+    first = np.where(odd, cosine, sine) * (1 - (count & 2))
+    second = np.where(odd, sine, cosine) * (1 - (count + 1 & 2))
+    return [first, second, -first, -second]
 
 
 def upwards(x: Any, order: int) -> Any:

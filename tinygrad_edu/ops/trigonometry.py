@@ -113,16 +113,21 @@ arctan_slope = define_elementwise(
     extremes=((1e150,), (-1e308,)),
     definition=lambda x: 1 / (1 + x**2),
 )
-
-
-def never_zero(length: Any) -> Any:
-    """A length to divide by: ∞ in place of 0, so that at the origin all derivatives are 0."""
-    return np.where(length == 0, np.inf, length)
+# A length to divide by, as the reader of a formula takes it, but ∞ in place of 0: so all
+# derivatives are 0 at the origin.
+never_zero = define_elementwise(
+    "never_zero",
+    lambda length: np.where(length == 0, np.inf, length),
+    lambda out, length: length != 0,
+    formula="{0}",
+    kinks=(0.0,),
+    extremes=((1e308,), (1e-300,)),
+)
 
 
 def hypot_slope_forward(a: Any, b: Any) -> Any:
     """a / √(a² + b²) from numbers of which the larger one is 1: no square of them is lost."""
-    size = never_zero(np.maximum(np.abs(a), np.abs(b)))
+    size = never_zero(np.maximum(abs(a), abs(b)))
     return a / size / never_zero(np.hypot(a / size, b / size))
 
 
