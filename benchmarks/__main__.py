@@ -19,7 +19,8 @@ from benchmarks.works import WORKS
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
 # They have tables of their own.
-ACTIVATIONS, CHECKERS = "activations", "checkers"
+ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS = "activations", "overhead", "memory", "checkers"
+TABLES = (ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS)
 TIMES_FASTER = "times faster than micrograd"
 NOT_MEASURED = "–"
 
@@ -57,6 +58,19 @@ def run_activations(repeats: int, with_peers: bool) -> int:
     print("\nOur time ÷ that of others, 10⁶ float32 numbers, one thread:", flush=True)
     without = () if with_peers else ("--no-peers",)
     return run_on_one_thread("activation_speed", "--repeats", str(repeats), *without)
+
+
+def run_overhead(repeats: int, with_peers: bool) -> int:
+    """Print what one operation costs; returns 1 where another library records faster."""
+    print("\nOne operation on single numbers, our time ÷ that of others, one thread:", flush=True)
+    without = () if with_peers else ("--no-peers",)
+    return run_on_one_thread("overhead", "--repeats", str(repeats), *without)
+
+
+def run_memory(with_peers: bool) -> int:
+    """Print what graphs and training take; returns 1 where it is too much."""
+    print("\nMemory:", flush=True)
+    return run_on_one_thread("memory", *(() if with_peers else ("--no-peers",)))
 
 
 def run_checkers(with_peers: bool) -> int:
@@ -105,7 +119,7 @@ def remarks(name: str, results: Sequence[Result]) -> list[str]:
 def parse_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     names = list(BARS)
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    works = [*names, ACTIVATIONS, CHECKERS]
+    works = [*names, *TABLES]
     parser.add_argument("--only", default=",".join(works), metavar="xor,deep,…")
     parser.add_argument("--repeats", type=int, default=3, help="fresh processes for each work")
     parser.add_argument("--threads", type=int, default=available_cores())
@@ -132,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notes: list[str] = []
     failures: dict[str, None] = {}
     for name in options.only:
-        if name in (ACTIVATIONS, CHECKERS):
+        if name in TABLES:
             continue
         results: list[Result] = []
         for i in range(options.repeats):
@@ -156,6 +170,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = bool(failures)
     if ACTIVATIONS in options.only:
         failed |= bool(run_activations(options.repeats, with_peers))
+    if OVERHEAD in options.only:
+        failed |= bool(run_overhead(options.repeats, with_peers))
+    if MEMORY in options.only:
+        failed |= bool(run_memory(with_peers))
     if CHECKERS in options.only:
         failed |= bool(run_checkers(with_peers))
     return 1 if failed else 0

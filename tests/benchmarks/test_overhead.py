@@ -24,16 +24,23 @@ from benchmarks.overhead import (
 from tests.finite_differences import derivative
 
 
+@pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("label", PROGRAMS)
-def test_closed_forms_have_the_programs_values_and_slopes(label: str) -> None:
-    for x, w in POINTS:
-        value, *slopes = true_result(label, x, w)
-        program: Callable[[Any, Any], Any] = lambda x, w: PROGRAMS[label](x, w, np.tanh)  # noqa: E731, B023
-        assert program(x, w) == pytest.approx(value, rel=1e-12)
-        by_x = derivative(lambda x, w=w: program(x, w), x, 1e-2)  # type: ignore[misc]
-        by_w = derivative(lambda w, x=x: program(x, w), w, 1e-4)  # type: ignore[misc]
-        for slope, seen in zip(slopes, (by_x, by_w), strict=True):
-            assert seen.value == pytest.approx(slope, abs=float(seen.error) + 1e-12)
+def test_closed_forms_have_the_programs_values_and_slopes(
+    label: str, point: tuple[float, float]
+) -> None:
+    def program(x: float, w: float) -> Any:
+        return PROGRAMS[label](x, w, np.tanh)
+
+    x, w = point
+    value, *slopes = true_result(label, x, w)
+    assert program(x, w) == pytest.approx(value, rel=1e-12)
+    seen = (
+        derivative(lambda x: program(x, w), x, 1e-2),
+        derivative(lambda w: program(x, w), w, 1e-4),
+    )
+    for slope, estimate in zip(slopes, seen, strict=True):
+        assert estimate.value == pytest.approx(slope, abs=float(estimate.error) + 1e-12)
 
 
 @pytest.mark.parametrize("label", PROGRAMS)

@@ -24,6 +24,10 @@ from tinygrad_edu.engine.operation import Elementwise, Operation
 from tinygrad_edu.errors import OperandError, UnknownNameError
 
 DIFFERENTIABLE = [op for op in ALL if op.differentiable]
+SOMETIMES = [
+    pytest.param(op, id=op.name, marks=() if i % 3 == 0 else pytest.mark.thorough)
+    for i, op in enumerate(DIFFERENTIABLE)
+]
 # Where a function is all but constant, rounding hides its slopes.
 UNCLEAR = 0.07
 
@@ -49,7 +53,8 @@ def wrong_names(report: Report) -> list[str]:
 # ---- right rules ----
 
 
-@pytest.mark.parametrize("op", DIFFERENTIABLE, ids=lambda op: op.name)
+# tests/ops/test_all_floats.py tries all of them, and harder; here it is the verifier that is tried.
+@pytest.mark.parametrize("op", SOMETIMES)
 def test_every_record_gets_its_certificate(op: Operation) -> None:
     report = rule(op)
     assert report.ok, report.table()

@@ -2,7 +2,8 @@
 
 The record is run with a hundred digits and more, by its forward or its definition, and no rule is
 trusted: first, second and third derivatives are differences of values. Two steps must agree; where
-they do not, steps get shorter and digits more, down to steps of 1e-360.
+they do not, steps get shorter and digits more, down to steps of 1e-360. `te.check` reads slopes off
+values likewise, one entry at a time; here many points are one array, and there are three orders.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from tinygrad_edu.check.numbers import context, lift, nearest
 from tinygrad_edu.check.replay import applied, textbook
+from tinygrad_edu.check.samples import Call
 from tinygrad_edu.engine.operation import Operation
 
 # Two steps agree to this share; what is smaller than NOTHING is 0.
@@ -44,8 +46,8 @@ LADDERS = {
     3: (Rung(120, (12, 16), blunt=True), Rung(600, (18, 22)), Rung(1900, (340, 360))),
 }
 
-# How far each argument moves, in units of its step; and what a derivative is called:
-# ("left", i), ("right", i), ("second", i, j), ("third", i), and ("third", i, j) along two arguments.
+# How far each argument moves, in units of its step; and what a derivative is called: ("left", i),
+# ("right", i), ("second", i, j), ("third", i), and ("third", i, j) along two arguments.
 Move = tuple[float, ...]
 Name = tuple[Any, ...]
 
@@ -160,7 +162,8 @@ def run(op: Operation, options: Mapping[str, Any], operands: list[Any]) -> Any:
     """The record's values, a plain array of exact numbers."""
     shapes = [operand.shape for operand in operands]
     out = lift(applied(op, operands, options, textbook(op, shapes, options)))
-    return np.broadcast_to(np.asarray(out.view(np.ndarray)), shapes[0])
+    array = np.asarray(out.view(np.ndarray))
+    return np.broadcast_to(array, shapes[0]) if op.elementwise else array
 
 
 @dataclass(frozen=True)
@@ -276,6 +279,32 @@ def true_values(op: Operation, options: Mapping[str, Any], arrays: Any) -> Any:
             if sure or digits == ladder[-1] or not context().isfinite(fine):
                 found[n] = fine
     return found
+
+
+def along(op: Operation, call: Call, tangents: list[Any], weights: Any) -> list[Any]:
+    """The first three derivatives of a weighted sum of all outputs along a direction, each with
+    the sum of its terms' absolute values.
+    """
+    rung = LADDERS[3][0]
+    found = []
+    with context().workdps(rung.digits), np.errstate(all="ignore"):
+        ways = [(lift(x), lift(t)) for x, t in zip(call.arrays, tangents, strict=True)]
+        for power in rung.powers:
+            step = context().mpf(10) ** -power
+            a, b, home, c, d = (
+                run(op, call.options, [x + step * amount * t for x, t in ways])
+                for amount in (-2, -1, 0, 1, 2)
+            )
+            terms = ((c - b) / 2, c - 2 * home + b, d / 2 - c + b - a / 2)
+            found.append([weights * term / step**n for n, term in enumerate(terms, 1)])
+        size = np.max([np.max(np.abs(each), initial=0) for each in found[1]])
+        for coarse, fine in zip(*found, strict=True):
+            off = np.max(np.abs(coarse - fine), initial=0)
+            assert off <= SETTLED * size, f"{op.name}{call} has a kink along {tangents}"
+        return [
+            (nearest(lift(np.sum(each)).item()), nearest(lift(np.sum(np.abs(each))).item()))
+            for each in found[1]
+        ]
 
 
 def rounded(values: Any, arrays: Any, known: list[dict[Name, Any]], order: int) -> Truth:

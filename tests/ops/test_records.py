@@ -52,19 +52,22 @@ elementwise_records = pytest.mark.parametrize("op", ELEMENTWISE, ids=named)
 discrete_records = pytest.mark.parametrize("op", DISCRETE, ids=named)
 
 
+# These and the kinks are proved in tests/ops/test_all_floats.py and by `te.check.rule`.
+@pytest.mark.thorough
 @differentiable_records
 @given(data=st.data())
 def test_the_gradient_is_the_slope(op: Operation, data: st.DataObject) -> None:
     check_first_order(op, data.draw(calls(op)))
 
 
+@pytest.mark.thorough
 @differentiable_records
 @given(data=st.data())
 def test_the_gradient_of_the_gradient_is_its_slope(op: Operation, data: st.DataObject) -> None:
     check_second_order(op, data.draw(calls(op, most=2)))
 
 
-@pytest.mark.thorough  # `te.check.rule` does it in tests/check/test_rule.py, by other means
+@pytest.mark.thorough
 @differentiable_records
 def test_both_orders_at_every_declared_shape_and_at_0d_length_1_and_empty(op: Operation) -> None:
     for seed, case in enumerate(fixed_cases(op)):
@@ -81,6 +84,7 @@ def test_both_orders_at_every_declared_shape_and_at_0d_length_1_and_empty(op: Op
         for which in range(len(op.kinks))
     ],
 )
+@pytest.mark.thorough
 @given(data=st.data())
 def test_on_a_kink_the_rule_lies_between_the_slopes_beside_it(
     op: Operation, which: int, data: st.DataObject

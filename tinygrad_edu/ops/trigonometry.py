@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.blocks import blockwise
-from ..engine.operation import REAL, Elementwise, define_elementwise
+from ..engine.operation import POSITIVE, REAL, Elementwise, define_elementwise
 from .selection import bounded
 from .tails import MANY, amended, far_out, greatest, least
 
@@ -120,8 +120,8 @@ never_zero = define_elementwise(
     lambda length: np.where(length == 0, np.inf, length),
     lambda out, length: length != 0,
     formula="{0}",
-    kinks=(0.0,),
-    extremes=((1e308,), (1e-300,)),
+    domain=POSITIVE,
+    extremes=((1e308,),),
 )
 
 
