@@ -11,7 +11,6 @@ import numpy as np
 
 import tinygrad_edu as te
 
-
 # Three random directions find what is wrong as well, by fewer evaluations, and do not say where.
 MODE: Literal["auto", "directions"] = (
     "auto" if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else "directions"

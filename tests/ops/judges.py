@@ -245,7 +245,7 @@ def judge_orders(
             room = SHARE * np.abs(second[i, j]) + CARRIED * lower[i, j] + FLOOR
             said.compare(what, got, second[i, j], second[i, j], room)
     # What derivatives divide by; at 0 itself they are finite, or they are left out.
-    smallest = np.min(np.where(arrays == 0, 1, np.abs(arrays)), axis=0)
+    smallest = np.min(np.where(arrays == 0, 1, np.minimum(np.abs(arrays), 1)), axis=0)
 
     def f(*values: Any) -> Any:
         return apply(op, values, options)

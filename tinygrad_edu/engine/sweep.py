@@ -45,7 +45,9 @@ def order(root: Node) -> list[Node]:
     """
     nodes = [root]
     found = {root.serial}
-    for node in nodes:  # which grows meanwhile
+    unseen = [root]
+    while unseen:  # depth first, which leaves little to sort
+        node = unseen.pop()
         serial = node.serial
         for item in node.inputs:
             if isinstance(item, Node):
@@ -55,6 +57,8 @@ def order(root: Node) -> list[Node]:
                 if used not in found and item.requires_grad:
                     found.add(used)
                     nodes.append(item)
+                    if item.op is not None:
+                        unseen.append(item)
     nodes.sort(key=SERIAL, reverse=True)
     return nodes
 
