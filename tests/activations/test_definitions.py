@@ -71,7 +71,10 @@ def check(op: Operation) -> None:
         if op.surrogate:
             continue
         for name, got, want in zip(op.arguments, gradients, slopes, strict=True):
-            np.testing.assert_allclose(got, want, rtol=TOLERANCE, atol=TOLERANCE, err_msg=name)
+            known = np.isfinite(want)  # at a kink a textbook's form may have no slope
+            np.testing.assert_allclose(
+                got[known], want[known], rtol=TOLERANCE, atol=TOLERANCE, err_msg=name
+            )
 
 
 @every_definition

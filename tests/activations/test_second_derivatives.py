@@ -57,7 +57,9 @@ def check_bends(label: str, function: Any, dtype: type) -> None:
     assert off[where] <= TAIL_UNITS, f"{label}''({x.data[where]}) is {off[where]:.3g} of its own"
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize(
+    "dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.thorough)]
+)
 @pytest.mark.parametrize("label", SMOOTH)
 def test_second_derivatives_are_right_in_the_last_places_and_in_the_tails(
     label: str, dtype: type

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_edu as te
+from tests.ops.judges import FACTORISED
 from tinygrad_edu.check import exact
 from tinygrad_edu.check.numbers import context, lift, nearest
 from tinygrad_edu.check.replay import Replay, applied, number, textbook
@@ -89,6 +90,8 @@ class TestEveryRecord:
         if op.name in ("sum", "mean", "matmul", "affine", "dot", "scatter", "mse"):
             sizes = Call(tuple(np.abs(a) for a in call.arrays), call.options)
             room = np.maximum(room, 8 * np.spacing(in_floats(run(op, sizes))))
+        if op.name in FACTORISED:  # its entries are rounded as the largest of them is
+            room = np.maximum(room, np.max(room, initial=0))
         assert np.shape(out) == np.shape(true)
         assert np.all(np.abs(out - true) <= room)
 

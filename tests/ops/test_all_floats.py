@@ -6,7 +6,7 @@ Nothing here names a right operation: a record is tested from the moment it is r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ SOME, FEW = (settings(max_examples=settings().max_examples * share // 15) for sh
 ANY = st.floats(allow_nan=False, allow_infinity=False)
 
 
-def one_in_five(ops: list[Operation], first: int) -> pytest.MarkDecorator:
+def one_in_five(ops: Sequence[Operation], first: int) -> pytest.MarkDecorator:
     """All records, most of them in the thorough run only: so many digits take their time."""
     return pytest.mark.parametrize(
         "op",

@@ -127,7 +127,7 @@ MUTANTS = [
     for name, position, mistake in mutants(op)
 ]
 THOROUGH = [
-    pytest.param(*case.values, id=case.id, marks=() if i % 5 == 0 else pytest.mark.thorough)
+    pytest.param(*case.values, id=case.id, marks=() if i % 10 == 0 else pytest.mark.thorough)
     for i, case in enumerate(MUTANTS)
 ]
 

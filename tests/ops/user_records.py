@@ -52,13 +52,12 @@ with restored():
     )
     te.define_elementwise("user_half", lambda x: x / 2, 0.5, formula=r"\frac{{{0}}}{{2}}")
     te.define_structural(
-        "user_unwrap",  # a function of NumPy that the package does not have
+        "user_unwrap",
         lambda p, axis=-1: np.unwrap(p, axis=axis),
         lambda g, out, p, axis=-1: g,
         formula=r"\operatorname{{unwrap}}\left({0}\right)",
         domain=(-1.5, 1.5),
         cases=((((3,),), {}), (((2, 3),), {"axis": 0})),
-        numpy=(np.unwrap,),
     )
     te.define_structural(
         "user_outer_sum",
