@@ -133,6 +133,10 @@ ALLOWED: dict[str, Allowance] = {
         crossing=math.inf,
         reach=1e100,
     ),
+    "copysign": Allowance(
+        "numbers of many digits have no −0",
+        meant=lambda a, b: (b != 0) | ~np.signbit(b),
+    ),
     "elu": Allowance(
         "what exp has lost where it is no normal number does not come back by a large parameter",
         meant=lambda x, alpha: np.abs(alpha) < 1e3,

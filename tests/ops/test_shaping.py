@@ -76,6 +76,10 @@ ONE: dict[str, tuple[Callable[..., Any], Any]] = {
     "partition by two": (lambda x: np.partition(x, (0, 2), axis=-1)[:, 0], M),
     "choose among constants": (lambda x: np.choose([0, 1, 1], [x, W]), V),
     "piecewise": (lambda x: np.piecewise(x, [x < 0, x > 1], [lambda t: -t, np.square, 4.0]), V),
+    "piecewise of what is chosen": (
+        lambda x: np.piecewise(x, [x < 2], [lambda t: t / np.sum(t), lambda t: np.cumsum(t)]),
+        V,
+    ),
     "piecewise, 0 elsewhere": (lambda x: np.piecewise(x, [x < 0], [lambda t: t**3]), V),
     "full_like": (lambda x: np.full_like(x, x[1]), V),
     "logspace": (lambda x: np.logspace(x, 1.0, 4), np.float64(-0.5)),

@@ -59,6 +59,12 @@ ELSEWHERE = {
     "ptp": "np.ptp(v)",
     "choose": "np.choose(v, choices)",
     "compress": "np.compress(condition, v)",
+    "nonzero": "np.nonzero(v)",
+    "searchsorted": "np.searchsorted(v, w)",
+    "argpartition": "np.argpartition(v, kth)",
+    "partition": "np.partition(v, kth)",
+    "conj": "v: a Value is real",
+    "conjugate": "v: a Value is real",
     "real": "v: a Value is real",
     "imag": "0: a Value is real",
 }
@@ -308,14 +314,23 @@ class Methods(Node):
         """Each entry rounded to so many decimals; its derivative is 0."""
         return numpy(np.round, self, decimals=decimals)
 
-    def clip(self, low: Operand | None = None, high: Operand | None = None) -> Value:
-        """Each entry kept within [low, high]; the derivative is 1 at the bounds."""
-        return apply("clip", self, low, high)
+    def clip(
+        self,
+        low: Operand | None = None,
+        high: Operand | None = None,
+        *,
+        min: Operand | None = None,
+        max: Operand | None = None,
+    ) -> Value:
+        """Each entry kept within [low, high]; None is no bound, the derivative is 1 at a bound."""
+        return numpy(np.clip, self, low, high, min=min, max=max)
 
-    def reshape(self, *shape: Any) -> Value:
+    def reshape(self, *shape: Any, order: str = "C") -> Value:
         """The same entries in another shape; one length may be −1."""
         wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return apply("reshape", self, shape=wanted)
+        if order == "C":
+            return apply("reshape", self, shape=wanted)
+        return numpy(np.reshape, self, wanted, order=order)
 
     def transpose(self, *axes: Any) -> Value:
         """Axes in another order; reversed if none is given."""

@@ -255,8 +255,8 @@ def explain(op: Operation, inputs: tuple[Any, ...], options: Any, error: Excepti
     elif isinstance(error, np.linalg.LinAlgError):
         kind = MatrixError
         hint = (
-            "look at its rank and whether it is square; add a small multiple of np.eye(n), or "
-            "write np.linalg.pinv"
+            "look at its rank and whether it is square, symmetric, positive definite, as the "
+            "function needs it; a small multiple of np.eye(n) often mends it"
         )
     elif isinstance(error, TypeError):
         kind = OperandError

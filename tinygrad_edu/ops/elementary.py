@@ -115,7 +115,8 @@ def define_share(
         with np.errstate(over="ignore", invalid="ignore"):
             apart, lost = difference(a, b)
             # In a tail what the difference lost would be seen: it is multiplied by the exponent.
-            return 1 / (1 + power(apart) * (1 + rate * lost))
+            # (Where that is as large as 1/2, the power is infinite anyhow, or 0.)
+            return 1 / (1 + power(apart) * np.maximum(1 + rate * lost, 0.5))
 
     share = define_elementwise(
         name,

@@ -258,11 +258,21 @@ def first_choice(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @implements(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
-    """Functions of `x`, each where its condition holds; of several the last one."""
-    conditions = condlist if isinstance(condlist, list | tuple) else [condlist]
-    elsewhere = [0] if len(funclist) == len(conditions) else [funclist[-1]]
-    chosen: Any = np.zeros_like(x)
-    parts = zip([True, *conditions], [*elsewhere, *funclist], strict=False)
-    for condition, part in parts:
-        chosen = np.where(condition, part(x, *args, **kw) if callable(part) else part, chosen)
+    """Functions of the entries where a condition holds, for each condition; of several the last."""
+    listed = isinstance(condlist, list | tuple) and np.ndim(condlist[0]) > 0
+    masks = [np.asarray(mask, bool) for mask in (condlist if listed else [condlist])]
+    parts = list(funclist)
+    if len(parts) == len(masks) + 1:
+        masks.append(~np.logical_or.reduce(masks))
+    elif len(parts) != len(masks):
+        raise ValueError(
+            f"np.piecewise takes {len(masks)} functions for {len(masks)} conditions, or one more "
+            f"for the rest, not {len(parts)}"
+        )
+    chosen: Any = x * 0.0
+    for mask, part in zip(masks, parts, strict=True):
+        if not callable(part):
+            chosen = np.where(mask, part, chosen)
+        elif np.any(mask):
+            chosen = set_at(chosen, mask, part(x[mask], *args, **kw))
     return chosen
