@@ -162,7 +162,7 @@ def softplus_forward(x: Any, beta: Any = 1.0, into: Any = None) -> Any:
 def softplus_beta_slope(out: Any, x: Any, beta: Any) -> Any:
     """∂/∂β: −(σ(z) log(1 + exp(−z)) + σ(−z) log(1 + exp(z))) / β² with z = βx, nothing cancels."""
     z = bounded(beta * x, low=-800.0, high=800.0)
-    return -(sigmoid(z) * softplus(-z) + sigmoid(-z) * softplus(z)) / (beta * beta)
+    return -(sigmoid(z) * softplus(-z) + sigmoid(-z) * softplus(z)) / beta / beta
 
 
 softplus = Activation.define(
