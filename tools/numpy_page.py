@@ -284,7 +284,15 @@ def group_part(group: Group) -> str:
 def code_or_words(text: str) -> str:
     """Advice, with those of its parts that are Python as code."""
     parts = re.split(r"(, or | or |, and | and |, which |, the | if | with |: |, )", text)
-    return "".join(code(part) if is_python(part) else part for part in parts)
+    shown = []
+    while parts:
+        # Up to where all brackets are closed: a comma may be within a call.
+        texts = {end: "".join(parts[:end]) for end in range(1, len(parts) + 1, 2)}
+        end = next((end for end, text in texts.items() if text.count("(") == text.count(")")), 1)
+        text = texts[end]
+        shown += [code(text) if is_python(text) else text, *parts[end : end + 1]]
+        parts = parts[end + 1 :]
+    return "".join(shown)
 
 
 def is_python(text: str) -> bool:
@@ -293,7 +301,7 @@ def is_python(text: str) -> bool:
         ast.parse(text, mode="eval")
     except SyntaxError:
         return False
-    return not text.isalpha()
+    return not text.isalpha() and " is " not in text
 
 
 def main() -> None:

@@ -136,7 +136,11 @@ UNSUPPORTED: tuple[Group, ...] = (
         "Writing in place",
         "it writes into an existing array, and the gradient would be lost",
         "np.where(mask, new, v) or te.set_at(v, index, new), which return a new Value",
-        plain("copyto fill_diagonal place put put_along_axis putmask"),
+        plain("fill_diagonal place put put_along_axis putmask")
+        | {
+            "copyto": "np.where(mask, new, v) or te.set_at(v, index, new), and "
+            "np.broadcast_to(v, shape) in place of np.full_like(array, v)"
+        },
     ),
     Group(
         "Files",
