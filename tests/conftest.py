@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("ci", max_examples=15, deadline=None, derandomize=True, database=None)
 settings.register_profile(
     "thorough",
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
