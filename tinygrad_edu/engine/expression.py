@@ -374,7 +374,10 @@ def in_python(op: Operation, parts: list[Written], options: Mapping[str, Any]) -
 def in_latex(op: Operation, parts: list[Written]) -> tuple[str, int]:
     """The record's template, its arguments in parentheses where they would fall apart."""
     if op.variadic:
-        return rf"\left[{', '.join(part.latex for part in parts)}\right]", SYMBOL
+        inside = ", ".join(part.latex for part in parts)
+        if op.name == "einsum":
+            return rf"\operatorname{{einsum}}\left({inside}\right)", SYMBOL
+        return rf"\left[{inside}\right]", SYMBOL
     strength, needs = needed_strengths(op.formula)
     texts = []
     for position, part in enumerate(parts):

@@ -186,7 +186,7 @@ einsum = define_structural(
         subscripts, *operands, optimize=optimize
     ),
     einsum_pullback,
-    formula=r"\sum {0} \ldots",
+    formula=r"\operatorname{{einsum}}\left({0}, \ldots\right)",
     variadic=True,
     cases=(
         (((2, 3), (3, 4)), {"subscripts": "ij,jk->ik"}),
