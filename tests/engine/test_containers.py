@@ -840,9 +840,6 @@ class TestErrors:
     @pytest.mark.parametrize(
         "lossy",
         [
-            lambda x: np.sum(x.data**2),
-            lambda x: np.float64(x.item()),
-            lambda x: np.array(3.0),
             lambda x: np.sum(x.detach() ** 2),
             lambda x: untracked_square(x),
             lambda x: untracked_square(x) + (x.data > 0),
@@ -856,6 +853,20 @@ class TestErrors:
         with pytest.raises(NotTrackedError, match=message):
             te.value_and_grad(lambda p: lossy(p["x"]))({"x": 2.0})
         assert te.grad(lambda x: x * 3.0 + lossy(x))(2.0) == 3.0  # what is left is no error
+
+    @pytest.mark.parametrize(
+        "lossy",
+        [
+            lambda x: np.sum(x.data**2),
+            lambda x: np.float64(x.item()),
+            lambda x: np.array(3.0),
+        ],
+    )
+    def test_of_numpys_own_numbers_the_gradient_is_zero_with_a_warning(
+        self, lossy: Callable[[Any], Any]
+    ) -> None:
+        with pytest.warns(UserWarning, match=r"gradient is 0.*\.data.*test_containers\.py"):
+            assert te.grad(lossy)(2.0) == 0.0
 
     @pytest.mark.parametrize(
         "step",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from itertools import repeat
@@ -138,10 +139,13 @@ class Call:
         """Raise `NotTrackedError` unless what f returned depends on x by comparisons alone.
 
         A derivative may well be constant, and Python's own numbers are meant so: a branch's 0.0.
+        NumPy's own may be a constant as well, or what `.data` gave: that is a warning.
         """
         numbers = [leaf for leaf in ends(self.returned) if hasattr(leaf, "dtype")]
         if self.takes_derivatives or not numbers:
             return
+        if not any(isinstance(leaf, Node) for leaf in numbers):  # NumPy's own: who can tell
+            return warnings.warn(f"the gradient is 0: {LOST} ({user_line()})", stacklevel=2)
         with changed(tracking=True, recording=True):  # once more, to see where it comes from
             given = self.argument(self.given)
             unseen = [leaf for leaf in ends(self.f(given)) if isinstance(leaf, Node)]

@@ -96,8 +96,9 @@ def grad(
     as float64, and None stands for what is no number (bools, text, functions). A list of plain
     numbers is an array. A `te.nn.Module` is differentiated by its own parameters, to a dict
     {name: array} without those that do not require gradients. Where f returns a Python number, or
-    what depends on x by comparisons alone, the gradient is 0; where it was cut off, by `detach()`
-    or `.data`, that is an error. No `.grad` is touched.
+    what depends on x by comparisons alone, the gradient is 0; where it was cut off by `detach()`
+    or `no_grad()`, that is an error; NumPy's own number may be a constant: 0 with a warning. No
+    `.grad` is touched.
     Raises `ShapeError`, `OperandError`, `NotTrackedError`, `StaleGraphError`.
     """
     if not isinstance(y, Node):
