@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
-from ..engine.node import Node
 from ..engine.operation import define_structural
+from .building import numbers
 from .reductions import backwards, operand
-from .running import part
-
-
-def numbers(a: Any) -> Any:
-    """What a choice is made by: the numbers of a Value, or an array."""
-    return a._data if isinstance(a, Node) else np.asarray(a)
+from .shaping import part
 
 
 @implements(np.diff)

@@ -12,7 +12,7 @@ from ..engine.dispatch import implements
 from ..engine.operation import define_structural
 from ..engine.value import Value
 from .rearranging import take
-from .shaping import at_least
+from .shaping import at_least, part
 
 
 def piece(g: Any, out: Any, *arrays: Any, position: int, axis: int | None = 0) -> Any:
@@ -22,8 +22,7 @@ def piece(g: Any, out: Any, *arrays: Any, position: int, axis: int | None = 0) -
         first = sum(math.prod(np.shape(a)) for a in arrays[:position])
         return np.reshape(g[first : first + math.prod(np.shape(mine))], np.shape(mine))
     first = sum(a.shape[axis] for a in arrays[:position])
-    before = (slice(None),) * (axis % mine.ndim)
-    return g[(*before, slice(first, first + mine.shape[axis]))]
+    return part(g, axis, first, first + mine.shape[axis])
 
 
 concatenate = define_structural(
@@ -142,11 +141,8 @@ def block(arrays: Any) -> Any:
 
 def cut(ary: Any, places: Sequence[int], axis: int) -> list[Any]:
     """The parts of an array between places along an axis."""
-    before = (slice(None),) * (axis % ary.ndim)
     ends = [*places, ary.shape[axis]]
-    return [
-        ary[(*before, slice(start, end))] for start, end in zip([0, *places], ends, strict=True)
-    ]
+    return [part(ary, axis, start, end) for start, end in zip([0, *places], ends, strict=True)]
 
 
 @implements(np.array_split)

@@ -294,15 +294,10 @@ def matrix_diagonal(x: Any, *, offset: int = 0) -> Any:
 @implements(np.compress)
 def compress(condition: Any, a: Any, axis: int | None = None) -> Any:
     """The slices along an axis, or the entries, where a condition holds."""
-    return take(a, np.flatnonzero(numbers_of(condition)), axis=axis)
+    return take(a, np.flatnonzero(np.asarray(condition)), axis=axis)
 
 
 @implements(np.extract)
 def extract(condition: Any, arr: Any) -> Any:
     """The entries where a condition holds."""
-    return take(arr, np.flatnonzero(numbers_of(condition)))
-
-
-def numbers_of(condition: Any) -> Any:
-    """A condition as an array: that of an untracked Value, which has no gradient to lose."""
-    return np.asarray(condition)
+    return take(arr, np.flatnonzero(np.asarray(condition)))

@@ -12,6 +12,7 @@ from ..engine.operation import define_structural
 from ..errors import OperandError
 from .arithmetic import chain_product
 from .reductions import backwards
+from .shaping import part
 
 # Of so many lines or more a running product takes one step in all of them at once.
 FEW = 16
@@ -23,11 +24,6 @@ LINES: tuple[Any, ...] = (
     (((4,),), {}),
     (((),), {}),
 )
-
-
-def part(a: Any, axis: int, start: int | None, stop: int | None) -> Any:
-    """The entries from `start` to `stop` along an axis."""
-    return a[(*(slice(None),) * (axis % a.ndim), slice(start, stop))]
 
 
 def cumsum_pullback(g: Any, out: Any, a: Any, axis: int | None = None) -> Any:

@@ -129,6 +129,11 @@ def astype_as_numpy(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return astype(x, dtype=np.dtype(dtype))
 
 
+def part(a: Any, axis: int, start: int | None, stop: int | None) -> Any:
+    """The entries from `start` to `stop` along an axis."""
+    return a[(*(slice(None),) * (axis % a.ndim), slice(start, stop))]
+
+
 def at_least(count: int, a: Any) -> Any:
     """An array with `count` axes or more; the added ones stand where NumPy puts them."""
     shape = np.shape(a)
