@@ -11,7 +11,7 @@ import numpy as np
 
 import tinygrad_edu as te
 
-THOROUGH = os.environ.get("HYPOTHESIS_PROFILE") == "thorough"
+THOROUGH = os.environ.get("HYPOTHESIS_PROFILE", "ci") != "ci"
 
 
 def agrees(call: Callable[..., Any], *arrays: Any, order: int = 2) -> None:

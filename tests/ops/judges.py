@@ -45,7 +45,8 @@ class Allowance:
     are arguments that go into a product or difference which is rounded: a change in their last
     place is forgiven. `units` are for value and slope. Slopes may be four units of `largest` off,
     unless they are less than a thousandth of it and |x| is beyond `crossing`; values within it four
-    of `value`. Second and third derivatives are asked for up to |x| = `reach`.
+    of `value`. Second and third derivatives are asked for up to |x| = `reach`, and where each
+    argument is 0 or at least `least` in size.
     """
 
     reason: str
@@ -56,6 +57,7 @@ class Allowance:
     crossing: float = 0.0
     value: float = 0.0
     reach: float = math.inf
+    least: float = 0.0
 
 
 def steep(x: Any, beta: Any) -> Any:
@@ -106,9 +108,10 @@ ALLOWED: dict[str, Allowance] = {
         value=1e5,
     ),
     "power": Allowance(
-        "b − 1 is rounded for b below 1/2; and a⁻¹ overflows where a is no normal number",
+        "b − 1 is rounded for b below 1/2; and a⁻¹ and a⁻² overflow where a is near 0",
         meant=lambda a, b: (a == 0) | (np.abs(a) >= 4 * FLOOR),
         units=(VALUE_UNITS, 400),
+        least=1e-150,
     ),
     "gelu_root": Allowance(CONSTANTS, units=(128, 128)),
     "softplus": Allowance(PRODUCT, meant=steep, rounded=(0,), largest=1),
@@ -132,6 +135,7 @@ ALLOWED: dict[str, Allowance] = {
         largest=1,
         crossing=math.inf,
         reach=1e100,
+        least=1e-100,
     ),
     "copysign": Allowance(
         "numbers of many digits have no −0",
@@ -236,6 +240,7 @@ def judge_orders(
     with np.errstate(all="ignore"):
         kept = np.isfinite(true.value) & allowed.meant(*arrays)
         kept &= np.abs(arrays[0]) <= allowed.reach
+        kept &= np.all((arrays == 0) | (np.abs(arrays) >= allowed.least), axis=0)
         kept &= np.all(slopes == true.slopes[:, 1], axis=0)
         kept &= np.all(np.abs(slopes) < LARGE[0], axis=0)
         kept &= np.all([distance > 0 for distance in distances(op, call)], axis=0)
@@ -290,7 +295,7 @@ FACTORISED = {
     *("eigvalsh", "eigenvectors", "svdvals", "singular_vectors"),
 }
 # The widest entries of these: products leave float64 on the way, and roots of powers lose digits.
-NARROW = {"prod": 6, "cumprod": 6, "norm": 6}
+NARROW = {"prod": 6, "cumprod": 6, "norm": 6, "user_outer_sum": 100}
 # Powers of ten that entries reach up to; 0 is for −1, 0 and 1, which tie.
 WIDTHS = (0, 1, 6, 100, 300)
 

@@ -136,7 +136,8 @@ hypot_slope: Elementwise = define_elementwise(
     hypot_slope_forward,
     # b²/h³ and −ab/h³, by parts of h that neither overflow nor cancel.
     (
-        lambda out, a, b: np.square(hypot_slope(b, a)) / never_zero(np.hypot(a, b)),
+        # The square of a slope alone would be 0 from 1e-162 down.
+        lambda out, a, b: np.square(hypot_slope(b, a) / np.sqrt(never_zero(np.hypot(a, b)))),
         lambda out, a, b: -out * hypot_slope(b, a) / never_zero(np.hypot(a, b)),
     ),
     formula=r"\frac{{{0}}}{{\sqrt{{{0}^2 + {1}^2}}}}",
