@@ -134,8 +134,8 @@ ALLOWED: dict[str, Allowance] = {
         rounded=(0,),
         largest=1,
         crossing=math.inf,
-        reach=1e100,
-        least=1e-100,
+        reach=1e3,
+        least=1e-3,
     ),
     "copysign": Allowance(
         "numbers of many digits have no −0",
