@@ -63,7 +63,7 @@ BAD_OPTIONS = {
     "--activation LogSigmoid": "no activation 'LogSigmoid'; write 'log_sigmoid'",
     "--activation ReLU": "no activation 'ReLU'; write 'relu'",
     "--activation": "expected one argument",
-    "--optimizer adam": "no optimiser 'adam'; there is sgd",
+    "--optimizer adamax": "no optimiser 'adamax'; there is adam, adamw or adagrad",
     "--epochs -3": "--epochs: give a whole number from 1 up, not '-3'",
     "--epochs 0": "--epochs: give a whole number from 1 up, not '0'",
     "--epochs 1e3": "--epochs: give a whole number from 1 up, not '1e3'",

@@ -200,7 +200,7 @@ def test_the_terminal_hears_how_far_it_is() -> None:
 
     class Listening(Terminal):
         @contextmanager
-        def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        def progress(self, label: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
             yield lambda done: heard.append((f"{label} {total}", done))
 
     compare("xor", ["relu", "tanh"], seeds=1, epochs=100, terminal=Listening())

@@ -447,7 +447,7 @@ def test_nothing_is_trained_where_something_is_unknown_or_missing(
     monkeypatch.setattr(te.check, "model", never)
     monkeypatch.setattr(xor, "learn", never)
     for options, message in (
-        ({"optimizer": "adam"}, "no optimiser 'adam'; there is sgd"),
+        ({"optimizer": "Adam"}, "no optimiser 'Adam'; write 'adam'"),
         ({"lang": "fr"}, "no language 'fr'; there is en and ja"),
         ({"activation": "ReLU"}, "no activation 'ReLU'; write 'relu'"),
     ):

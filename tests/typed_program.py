@@ -211,6 +211,36 @@ def training() -> None:
     assert report.ok
 
 
+def whole_models() -> None:
+    """Layers, a loop that is given, and what it leaves."""
+    model = te.nn.Sequential(te.nn.Linear(2, 4), te.nn.LayerNorm(4), "tanh", te.nn.Linear(4, 1))
+    assert_type(model.train(), te.nn.Sequential)
+    assert_type(model.state_dict(), dict[str, np.ndarray[Any, np.dtype[Any]]])
+    assert_type(model.summary((1, 2)), te.nn.Summary)
+    x, y = te.data.moons(40)
+    optimizer = te.optim.AdamW(model.parameters(), lr=0.01)
+    assert_type(optimizer.lr, float)
+    history = te.train.fit(
+        model,
+        (x, y),
+        te.nn.losses.bce_with_logits,
+        optimizer,
+        epochs=2,
+        batch_size=10,
+        schedule=te.optim.cosine(2),
+        callbacks=[te.train.EarlyStopping(3), lambda run: run.epoch],
+        metrics={"right": lambda prediction, target: float(((prediction > 0) == target).mean())},
+        progress=False,
+    )
+    assert_type(history, te.train.History)
+    assert_type(history["right"], list[float])
+    found = te.train.evaluate(model, (x, y), te.nn.losses.bce_with_logits)
+    assert_type(found, dict[str, float])
+    penalised = te.nn.losses.mse(model(x), y) + 1e-4 * te.nn.losses.l2(model)
+    assert_type(penalised, te.Value)
+    assert_type(te.optim.clip_grad_norm(model.parameters(), 1.0), float)
+
+
 def cubes_of_array(x: te.Value) -> te.Value:
     return (x**3).sum()
 
@@ -226,7 +256,7 @@ if TYPE_CHECKING:
         te.grad(v, {"a": 1.0})  # type: ignore[dict-item]
         te.grad(np.tanh, argnums=0)  # type: ignore[call-overload]
         te.jvp(np.tanh, 1.0, 1.0)  # type: ignore[arg-type]
-        te.optim.SGD([1.0])  # type: ignore[list-item]
+        te.optim.SGD([1.0])  # type: ignore[arg-type]
         v.clip(low=object())  # type: ignore[arg-type]
         te.nn.MLP("abc", 3)  # type: ignore[arg-type]
 
@@ -236,6 +266,7 @@ def main() -> None:
     functions()
     derivatives()
     training()
+    whole_models()
 
 
 if __name__ == "__main__":

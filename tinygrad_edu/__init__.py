@@ -5,7 +5,7 @@ __version__ = "0.1.0"
 from importlib import import_module
 from typing import Any
 
-from . import activations, check, data, flow, nn, ops, optim
+from . import activations, check, data, flow, nn, ops, optim, train
 from .activations import ACTIVATIONS
 from .engine.context import no_grad, observe, record_lines
 from .engine.derivatives import (
@@ -53,6 +53,7 @@ __all__ = [
     "set_at",
     "stack",
     "trace_nonfinite",
+    "train",
     "value_and_grad",
     "vjp",
 ]

@@ -12,18 +12,29 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, catalogue, sketch, verification, xor
+from . import __version__, catalogue, sketch, tasks, verification, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
 from .errors import OperandError, RenderingError, UnknownNameError
+from .optim import OPTIMIZERS
+from .runs import command_line
 from .terminal import Terminal
+
+TASK_HELP = {
+    "moons": "two half circles of points that reach into each other",
+    "circles": "a circle of points inside another",
+    "spirals": "two arms of points that wind around each other",
+    "digits": "images of handwritten digits (needs scikit-learn)",
+    "sequence": "binary numbers to add, digit by digit",
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run `tinygrad-edu`; returns the exit code.
 
-    0, 1 for a derivative found wrong, 2 for a bad option, 130 for Ctrl-C.
+    0, 1 for a derivative found wrong or a training that diverged, 2 for a bad option, 130 for
+    Ctrl-C.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
@@ -58,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{program}: {error}", file=sys.stderr)
         return 2
     except MemoryError as error:
-        print(f"{program}: {error}; lower --hidden or --seeds", file=sys.stderr)
+        print(f"{program}: {error}; lower {options.memory}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         kept = f" What was finished is in {settings.out}." if hasattr(settings, "out") else ""
@@ -82,8 +93,10 @@ def make_parser() -> argparse.ArgumentParser:
         description="Build small models, look at computation graphs, verify derivatives.",
     )
     parser.add_argument("--version", action="version", version=f"tinygrad-edu {__version__}")
+    parser.set_defaults(memory="--hidden or --seeds")
     commands = parser.add_subparsers(dest="command", required=True, metavar="command")
     add_xor(commands)
+    add_train(commands)
     add_activations(commands)
     add_graph(commands)
     add_check(commands)
@@ -102,7 +115,7 @@ def add_xor(commands: Any) -> None:
         plots=True,
         settings=xor.Settings,
         run=lambda settings, terminal, arguments: xor.run(
-            settings, terminal, xor.command_line(arguments)
+            settings, terminal, command_line(arguments)
         ),
     )
     add = command.add_argument
@@ -140,6 +153,123 @@ def add_xor(commands: Any) -> None:
         action="store_false",
         default=argparse.SUPPRESS,
         help="tables only, no pictures and no report",
+    )
+
+
+def add_train(commands: Any) -> None:
+    """`tinygrad-edu train`, with a command for each task, whose defaults are its own."""
+    command = commands.add_parser(
+        "train",
+        help=f"train a small model, whole, on {', '.join(tasks.TASKS)}, and draw what it learnt",
+        epilog="tinygrad-edu train TASK --help lists the options, with the defaults of the task.",
+    )
+    kinds = command.add_subparsers(dest="task", required=True, metavar="task")
+    for name, task in tasks.TASKS.items():
+        add_task(kinds, name, task)
+
+
+def add_task(kinds: Any, name: str, task: tasks.Task) -> None:
+    """`tinygrad-edu train NAME`."""
+    command = kinds.add_parser(
+        name,
+        help=TASK_HELP[name],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="The exit code is 1 if the training diverges.",
+    )
+    defaults = task.defaults
+    command.set_defaults(
+        lr=defaults.lr,
+        clip=defaults.clip,
+        plots=True,
+        memory="the widths in --layers, or --batch",
+        settings=tasks.Settings,
+        run=lambda settings, terminal, arguments: tasks.run(
+            settings, terminal, command_line(arguments)
+        ),
+    )
+    add = command.add_argument
+    recurrent = "rnn:16 a recurrent layer, " if task.kind == "sums" else ""
+    add(
+        "--layers",
+        metavar="LIST",
+        default=defaults.layers,
+        help="of the model: a number is the width of a Linear layer, a name an activation, "
+        f"{recurrent}dropout:0.2, batchnorm and layernorm what they say; the last number is "
+        f"{task.outputs}",
+    )
+    add(
+        "--optimizer",
+        metavar="NAME",
+        default=defaults.optimizer,
+        help=f"update rule: {', '.join(OPTIMIZERS)}",
+    )
+    rates = ", ".join(f"{rule} {rate:g}" for rule, rate in tasks.RATES.items())
+    add(
+        "--lr",
+        metavar="RATE",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help=f"learning rate (default: {rates})",
+    )
+    add(
+        "--epochs", metavar="N", type=whole(1), default=defaults.epochs, help="passes over the data"
+    )
+    add("--batch", metavar="N", type=whole(1), default=defaults.batch, help="rows in a step")
+    add(
+        "--schedule",
+        metavar="NAME",
+        default=defaults.schedule,
+        help=f"of the learning rate: {', '.join(tasks.SCHEDULES)}",
+    )
+    add(
+        "--clip",
+        metavar="NORM",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help="shorten gradients that are longer, all parameters taken together (default: none)",
+    )
+    add(
+        "--weight-decay",
+        metavar="SHARE",
+        type=not_negative,
+        default=defaults.weight_decay,
+        help="how strongly weights are pulled towards 0",
+    )
+    add(
+        "--patience",
+        metavar="N",
+        type=whole(0),
+        default=defaults.patience,
+        help="stop when the validation loss has not improved for N epochs, and keep the best "
+        "weights; 0 never stops",
+    )
+    add(
+        "--seed",
+        metavar="N",
+        type=whole(0),
+        default=defaults.seed,
+        help="of the initial weights and the order of the data",
+    )
+    add(
+        "--seeds",
+        metavar="N",
+        type=whole(0, 1000),
+        default=defaults.seeds,
+        help="repeat over this many seeds as well",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint in the folder, exactly as if never interrupted",
+    )
+    add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
+    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+    add(
+        "--no-plots",
+        dest="plots",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help="tables and weights only, no pictures and no report",
     )
 
 
@@ -316,6 +446,17 @@ def positive(text: str) -> float:
         number = 0.0
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"give a positive number, not {text!r}")
+    return number
+
+
+def not_negative(text: str) -> float:
+    """A finite number from 0 up."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"give a number from 0 up, not {text!r}")
     return number
 
 

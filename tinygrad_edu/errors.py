@@ -68,6 +68,14 @@ class GradientError(AssertionError):
     """A derivative that the verifier has found wrong; the message is its table."""
 
 
+class FileError(ValueError):
+    """A file that is damaged, of another kind, or of a name that says nothing of its kind."""
+
+
+class LossWarning(UserWarning):
+    """A loss given what another function has already squashed: it trains, but badly."""
+
+
 class RenderingError(RuntimeError):
     """A picture that no installed program can draw."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
 import tempfile
@@ -16,7 +17,7 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     target = Path(path)
     # In the same folder, because a rename is atomic only within one file system. Not `tempfile`,
     # which creates files that only their owner may read, where the umask may allow more.
-    temporary = target.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = target.parent / f".{target.name[:100]}.{secrets.token_hex(8)}.tmp"
     try:
         try:
             with temporary.open("xb") as file:
@@ -27,6 +28,13 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
             raise
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(target)) from error
+
+
+def remove_remains(path: str | os.PathLike[str]) -> None:
+    """Remove what processes that were killed have left half written of `path`."""
+    target = Path(path)
+    for temporary in target.parent.glob(f".{glob.escape(target.name[:100])}.*.tmp"):
+        temporary.unlink(missing_ok=True)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

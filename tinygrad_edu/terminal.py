@@ -63,17 +63,36 @@ class Terminal:
         self.console.print(table)
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A bar on a terminal, nothing in a pipe; call what it yields with the steps done."""
-        if self.console is None:
-            yield lambda done: None
-            return
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    def progress(self, label: str, total: int, done: int = 0) -> Iterator[Callable[..., None]]:
+        """A bar on a terminal, nothing in a pipe; call what it yields with the steps done.
 
-        parts = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        A text as second argument stands behind the bar from then on.
+        """
+        if self.console is None:
+            yield lambda done, note="": None
+            return
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        parts = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
         with Progress(*parts, console=self.console, transient=True) as bar:
-            task = bar.add_task(label, total=total)
-            yield lambda done: bar.update(task, completed=done)
+            task = bar.add_task(label, total=total, completed=done, note="")
+
+            def advance(done: int, note: str = "") -> None:
+                bar.update(task, completed=done, note=note)
+
+            yield advance
 
 
 def width(text: str) -> int:

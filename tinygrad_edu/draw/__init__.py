@@ -1,13 +1,15 @@
 """Pictures: activations, computation graphs, training, and the report they stand in."""
 
+from .addition import bit_accuracy, sums
+from .classes import confusion_matrix, mistakes, weight_images
 from .comparison import comparison
 from .curves import activation, activations
 from .formulas import expression, latex, tree
 from .gallery import surfaces
 from .graph import Graph, graph
-from .learned import learned_surfaces, regions
+from .learned import decision_regions, learned_surfaces, regions
 from .steps import Page, step_through
-from .training import gradient_magnitudes, losses
+from .training import gradient_magnitudes, losses, training
 from .weights import weight_histograms
 
 __all__ = [
@@ -15,16 +17,23 @@ __all__ = [
     "Page",
     "activation",
     "activations",
+    "bit_accuracy",
     "comparison",
+    "confusion_matrix",
+    "decision_regions",
     "expression",
     "gradient_magnitudes",
     "graph",
     "latex",
     "learned_surfaces",
     "losses",
+    "mistakes",
     "regions",
     "step_through",
+    "sums",
     "surfaces",
+    "training",
     "tree",
     "weight_histograms",
+    "weight_images",
 ]

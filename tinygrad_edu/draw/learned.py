@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ from .style import (
     figure_context,
     legend_below,
     new_figure,
+    panel_grid,
     plain,
     share,
     short,
@@ -35,6 +37,7 @@ _MARKERS: Mapping[int, Mapping[str, Any]] = {
     0: {"marker": "s", "markerfacecolor": "white", "markeredgecolor": "black", "markersize": 9},
 }
 _ERROR: Mapping[str, Any] = {"color": "black", "linewidth": 1}
+_WRONG = "#E60026"
 _FLAT = 1e-3
 
 
@@ -48,7 +51,7 @@ def learned_surfaces(
     one whose output is not of shape (n,).
     """
     say = translator(lang)
-    x, y, grid = _grid(-1, 1, 100)
+    x, y, grid = _grid((-1, 1), (-1, 1), 100)
     inputs, labels = _examples(networks, points, targets)
     with figure_context(lang):
         figure = new_figure(4.4 * len(networks), 4.2)
@@ -95,8 +98,7 @@ def regions(
     its title.
     """
     say = translator(lang)
-    x, y, grid = _grid(-0.5, 1.5, 201)
-    half = (x[0, 1] - x[0, 0]) / 2
+    x, y, grid = _grid((-0.5, 1.5), (-0.5, 1.5), 201)
     inputs, labels = _examples(networks, points, targets)
     with figure_context(lang):
         figure = new_figure(4.4 * len(networks), 4.6, compress=True)
@@ -107,18 +109,7 @@ def regions(
             panels.append(axes)
             image, notes = _picture_of(name, network, grid, say)
             if image is not None:
-                axes.imshow(
-                    image,
-                    cmap="PuOr",
-                    norm=norm,
-                    origin="lower",
-                    extent=(-0.5 - half, 1.5 + half, -0.5 - half, 1.5 + half),
-                    interpolation="bilinear",
-                )
-                if image.min() < 0.5 < image.max():
-                    axes.contour(x, y, image, levels=[0.5], colors="black", linewidths=2)
-                else:
-                    notes.append(say(_no_boundary(image)))
+                notes += _paint(axes, x, y, image, norm, say)
             for point, target in zip(inputs, labels, strict=True):
                 axes.plot(*point, linestyle="none", **_marker(target))
             axes.set_title(_title(name, notes, lang), fontsize="medium")
@@ -140,10 +131,111 @@ def regions(
     return figure
 
 
+def decision_regions(
+    network: Network,
+    clouds: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    lang: str = "en",
+) -> Figure:
+    """The output of one network as colours under each named cloud of points, the wrong ones ringed.
+
+    A cloud is points of shape (n, 2) and targets 0 or 1 of shape (n,) or (n, 1); all are drawn in
+    the same limits, and each title counts the points on the right side of 0.5. Raises `ValueError`
+    without a cloud, for shapes that do not fit, and for points that are not finite.
+    """
+    say = translator(lang)
+    if not clouds:
+        raise ValueError("there is nothing to draw: give at least one cloud of points")
+    examples = {name: _shaped(*cloud) for name, cloud in clouds.items()}
+    everywhere = np.concatenate([points for points, _ in examples.values()])
+    if not everywhere.size or not np.isfinite(everywhere).all():
+        raise ValueError("the points must be finite numbers, and at least one")
+    low, high = everywhere.min(axis=0), everywhere.max(axis=0)
+    margin = 0.08 * (high - low).max() or 1.0
+    across, up = ((a - margin, b + margin) for a, b in zip(low, high, strict=True))
+    x, y, grid = _grid(across, up, 201)
+    image, notes = _picture_of("", network, grid, say)
+    with figure_context(lang):
+        rows, columns = panel_grid(len(clouds))
+        tall = np.clip((up[1] - up[0]) / (across[1] - across[0]), 0.4, 1.6)
+        figure = new_figure(4.6 * columns, (3.6 * tall + 1) * rows, compress=True)
+        norm = Normalize(0, 1)
+        panels = []
+        handles: dict[str, Artist] = {}
+        for position, (name, (inputs, labels)) in enumerate(examples.items(), 1):
+            axes = figure.add_subplot(rows, columns, position)
+            panels.append(axes)
+            lines = list(notes)
+            if image is not None:
+                lines += _paint(axes, x, y, image, norm, say)
+            right = np.where(labels >= 0.5, 1, -1) * (_output(name, network, inputs) - 0.5) > 0
+            size = float(np.clip(90 / math.sqrt(max(len(inputs), 1)), 3, 8))
+            for target in (1, 0):
+                (dots,) = axes.plot(
+                    *inputs[(labels >= 0.5) == target].T,
+                    linestyle="none",
+                    label=say(f"target {target}"),
+                    **{**_MARKERS[target], "markersize": size, "markeredgewidth": 0.6},
+                )
+                handles.setdefault(say(f"target {target}"), dots)
+            if not right.all():
+                (rings,) = axes.plot(
+                    *inputs[~right].T,
+                    linestyle="none",
+                    marker="o",
+                    markersize=size + 6,
+                    markerfacecolor="none",
+                    markeredgecolor=_WRONG,
+                    markeredgewidth=2,
+                    label=say("on the wrong side"),
+                )
+                handles.setdefault(say("on the wrong side"), rings)
+            title = say("{name}: {count} of {total} right").format(name=name, **share(right))
+            axes.set_title(_title(title, lines, lang), fontsize="medium")
+            axes.set(
+                xlim=across,
+                ylim=up,
+                aspect="equal",
+                xlabel=say("Input 1"),
+                ylabel=say("Input 2"),
+            )
+        figure.suptitle(say("Decision regions"))
+        figure.colorbar(ScalarMappable(norm, "PuOr"), ax=panels, label=say("Output"), shrink=0.8)
+        boundary = Line2D(
+            [], [], color="black", linewidth=2, label=say("decision boundary: output 0.5")
+        )
+        legend_below(figure, [*handles.values(), boundary], lang, 2 if columns > 1 else 1)
+    return figure
+
+
+def _paint(
+    axes: Axes,
+    x: NDArray[np.float64],
+    y: NDArray[np.float64],
+    image: NDArray[np.float64],
+    norm: Normalize,
+    say: Callable[[str], str],
+) -> list[str]:
+    """The outputs as colours with the line of output 0.5; a note where there is no such line."""
+    right, up = (x[0, 1] - x[0, 0]) / 2, (y[1, 0] - y[0, 0]) / 2
+    axes.imshow(
+        image,
+        cmap="PuOr",
+        norm=norm,
+        origin="lower",
+        extent=(x[0, 0] - right, x[0, -1] + right, y[0, 0] - up, y[-1, 0] + up),
+        interpolation="bilinear",
+    )
+    if image.min() < 0.5 < image.max():
+        axes.contour(x, y, image, levels=[0.5], colors="black", linewidths=2)
+        return []
+    return [say(_no_boundary(image))]
+
+
 def _grid(
-    low: float, high: float, count: int
+    across: tuple[float, float], up: tuple[float, float], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    x, y = np.meshgrid(np.linspace(low, high, count), np.linspace(low, high, count))
+    x, y = np.meshgrid(np.linspace(*across, count), np.linspace(*up, count))
     return x, y, np.c_[x.ravel(), y.ravel()]
 
 
@@ -152,6 +244,12 @@ def _examples(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if not networks:
         raise ValueError("there is nothing to draw: give at least one network")
+    return _shaped(points, targets)
+
+
+def _shaped(
+    points: ArrayLike, targets: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     inputs = np.asarray(points, dtype=np.float64)
     labels = np.asarray(targets, dtype=np.float64).ravel()
     if inputs.shape != (labels.size, 2):

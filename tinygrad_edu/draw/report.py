@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import struct
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -37,6 +37,29 @@ class PredictionTable:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Any table: each row as many cells as there are columns, and a sentence on what they show.
+
+    A cell is a text, or what becomes of an answer: True for right, False for wrong, None where it
+    cannot be told.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str | bool | None, ...], ...]
+    verdict: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Tables under a heading of their own, after what is said of them."""
+
+    heading: str
+    paragraphs: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+@dataclass(frozen=True)
 class Figure:
     """A numbered picture: a PNG or an SVG file's bytes, or None and then `alt` is shown instead."""
 
@@ -65,17 +88,23 @@ class Command:
 
 @dataclass(frozen=True)
 class Report:
-    """All that the page says, as plain text in the language of the page."""
+    """All that the page says, as plain text in the language of the page.
+
+    `results` is the heading of the tables, by default that of predictions; `sections` come after
+    them and before the pictures.
+    """
 
     title: str
     introduction: tuple[str, ...]
-    tables: tuple[PredictionTable, ...]
+    tables: tuple[PredictionTable | Table, ...]
     figures: tuple[Figure, ...]
     check: GradientCheck
     try_next: tuple[Command, ...]
     command: str
     seed: str
     versions: Mapping[str, str]
+    results: str = ""
+    sections: tuple[Section, ...] = ()
 
 
 def page(report: Report, lang: str = "en") -> str:
@@ -88,10 +117,9 @@ def page(report: Report, lang: str = "en") -> str:
     parts = [
         _element("h1", report.title),
         *(_element("p", paragraph) for paragraph in report.introduction),
-        _element("h2", say("Predictions after learning")),
-        '<div class="tables">',
-        *(_table(table, lang) for table in report.tables),
-        "</div>",
+        _element("h2", report.results or say("Predictions after learning")),
+        *_tables(report.tables, lang),
+        *(part for section in report.sections for part in _section(section, lang)),
         *([_element("h2", say("Pictures"))] if report.figures else []),
         *(_figure(figure, lang) for figure in report.figures),
         _element("h2", say("Gradient check")),
@@ -138,32 +166,60 @@ def page(report: Report, lang: str = "en") -> str:
     )
 
 
-def _table(table: PredictionTable, lang: str) -> str:
+def _section(section: Section, lang: str) -> Iterator[str]:
+    yield _element("h2", section.heading)
+    yield from (_element("p", paragraph) for paragraph in section.paragraphs)
+    yield from _tables(section.tables, lang)
+
+
+def _tables(tables: Iterable[PredictionTable | Table], lang: str) -> Iterator[str]:
+    yield '<div class="tables">'
+    for table in tables:
+        yield _table(
+            _of_predictions(table, lang) if isinstance(table, PredictionTable) else table, lang
+        )
+    yield "</div>"
+
+
+def _of_predictions(table: PredictionTable, lang: str) -> Table:
     say = translator(lang)
-    marks = {
-        True: ("right", f"✓ {say('right')}"),
-        False: ("wrong", f"✗ {say('wrong')}"),
-        None: ("undecided", f"– {say('undecided')}"),
-    }
-    columns = (say("Input"), say("Predicted"), say("Target"), say("Right?"))
+    return Table(
+        table.network,
+        (say("Input"), say("Predicted"), say("Target"), say("Right?")),
+        tuple((row.input, row.predicted, row.target, row.right) for row in table.predictions),
+        table.verdict,
+    )
+
+
+def _table(table: Table, lang: str) -> str:
     lines = [
         "<section>",
         "<table>",
-        _element("caption", table.network),
+        _element("caption", table.caption),
         "<thead><tr>",
-        *(f'<th scope="col">{_text(column)}</th>' for column in columns),
+        *(f'<th scope="col">{_text(column)}</th>' for column in table.columns),
         "</tr></thead>",
         "<tbody>",
     ]
-    for row in table.predictions:
-        kind, mark = marks[row.right]
-        lines.append(
-            f'<tr><th scope="row">{_text(row.input)}</th>'
-            f"{_element('td', row.predicted)}{_element('td', row.target)}"
-            f'<td class="{kind}">{_text(mark)}</td></tr>'
-        )
-    lines += ["</tbody>", "</table>", _element("p", table.verdict), "</section>"]
-    return "\n".join(lines)
+    for first, *others in table.rows:
+        cells = "".join(_cell(cell, lang) for cell in others)
+        lines.append(f'<tr><th scope="row">{_text(str(first))}</th>{cells}</tr>')
+    lines += ["</tbody>", "</table>"]
+    return "\n".join(
+        [*lines, *([_element("p", table.verdict)] if table.verdict else []), "</section>"]
+    )
+
+
+def _cell(cell: str | bool | None, lang: str) -> str:
+    if isinstance(cell, str):
+        return _element("td", cell)
+    say = translator(lang)
+    kind, mark = {
+        True: ("right", f"✓ {say('right')}"),
+        False: ("wrong", f"✗ {say('wrong')}"),
+        None: ("undecided", f"– {say('undecided')}"),
+    }[cell]
+    return f'<td class="{kind}">{_text(mark)}</td>'
 
 
 def _figure(figure: Figure, lang: str) -> str:
@@ -273,7 +329,7 @@ caption { padding: .25rem 0; font-weight: 600; text-align: start; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: start; }
 thead th { color: var(--faint); font-weight: 600; }
 tbody th { font-weight: 400; }
-td:last-child { white-space: nowrap; font-weight: 600; }
+td[class] { white-space: nowrap; font-weight: 600; }
 .right { color: var(--right); }
 .wrong { color: var(--wrong); }
 figure { margin: 0 0 2.5rem; }

@@ -85,6 +85,40 @@ JAPANESE: Mapping[str, str] = {
     "no picture: {count} of {total} outputs are not finite numbers": (
         "描けない：{total} 点中 {count} 点の出力が有限の値でない"
     ),
+    "{name}: {count} of {total} right": "{name}：{total} 点中 {count} 点正解",
+    "on the wrong side": "誤って分類された点",
+    # loss and metrics
+    "Training": "学習の経過",
+    "training data": "訓練データ",
+    "validation data": "検証データ",
+    "lowest validation loss (epoch {epoch})": "検証データの損失が最小（エポック {epoch}）",
+    # classifiers of images
+    "Confusion matrix": "混同行列",
+    "{right} of {total} right, {wrong} wrong": "{total} 件中 {right} 件正解、{wrong} 件誤り",
+    "target {target}, read {answer}": "正解 {target}、予測 {answer}",
+    "None of {total} is wrong; the least certain ones": (
+        "{total} 件に誤りなし（確信度の低いものから順に）"
+    ),
+    "The surest {shown} of {count} mistakes in {total}": (
+        "{total} 件中 {count} 件の誤りのうち、確信度の高い {shown} 件"
+    ),
+    "All {count} mistakes in {total}, the surest first": (
+        "{total} 件中の誤り {count} 件（確信度の高い順）"
+    ),
+    "Weights of the first layer, unit by unit": "最初の層の重み（ユニットごと）",
+    "Weights of the first layer: {shown} of {units} units": (
+        "最初の層の重み（{units} ユニット中 {shown} ユニット）"
+    ),
+    "weight": "重み",
+    # sums
+    "Sums bit by bit": "ビットごとの足し算",
+    "output: probability that the bit is 1": "出力：ビットが 1 である確率",
+    "guessing": "当て推量",
+    "Right bits by position ({count} sums)": "桁ごとの正解率（足し算 {count} 通り）",
+    "value of the bit": "ビットの重み（2 の累乗）",
+    "right bits (%)": "正解率（%）",
+    "carry": "桁上がり",
+    "network": "出力",
     # gradient magnitudes
     "Gradient magnitude per layer": "層ごとの勾配の大きさ",
     "rms of ∂L/∂(pre-activation)": "∂L/∂（活性化前の値）の二乗平均平方根",

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import ArrayLike, NDArray
 
 from .style import (
@@ -27,6 +28,14 @@ from .style import (
 
 Floats = NDArray[np.floating[Any]]
 
+_VALIDATION = "validation_"
+_NO_CURVES = ("epoch", "lr", "seconds")
+_METRICS: Mapping[str, Mapping[str, str]] = {
+    "loss": {"en": "Loss", "ja": "損失"},
+    "accuracy": {"en": "Accuracy", "ja": "正解率"},
+    "right_bits": {"en": "Right bits", "ja": "正しいビットの割合"},
+    "right_sums": {"en": "Right sums", "ja": "正しい和の割合"},
+}
 _STRETCHES = 500
 _EDGE_MARKERS = 40
 _BELOW = "{name}: below {limit} in {count} of {total} epochs (▼, drawn at the edge)"
@@ -70,13 +79,79 @@ def losses(
             ylabel=say("Loss (log scale)"),
             yscale="log",
         )
-        # At least a decade and a half, for a loss that stays where it is.
-        low, high = axes.get_ylim()
-        middle = math.sqrt(low) * math.sqrt(high)
-        axes.set_ylim(min(low, middle / 5), max(high, middle * 5))
+        _widen(axes, 5)  # at least a decade and a half, for a loss that stays where it is
         axes.xaxis.set_major_locator(_whole_epochs())
         axes.grid(alpha=0.3)
         legend_below(figure, axes.lines, lang)
+    return figure
+
+
+def training(history: Any, *, lang: str = "en") -> Figure:
+    """The loss and each metric after each epoch, of the training and of the validation data.
+
+    `history` is what `te.train.fit` returns, or a mapping from names of columns to arrays of shape
+    (epochs,): `loss`, any metrics as `accuracy`, and the same with `validation_` in front. The loss
+    has a log axis if it is positive; the epoch of the lowest validation loss is marked. Raises
+    `ValueError` without a column `loss`, and for shapes that differ.
+    """
+    say = translator(lang)
+    columns = {
+        name: _one_dimensional(name, history[name]) for name in history if name not in _NO_CURVES
+    }
+    if "loss" not in columns:
+        raise ValueError('there is no column "loss": give what te.train.fit returned')
+    epochs = columns["loss"].size
+    for name, curve in columns.items():
+        if curve.size != epochs:
+            raise ValueError(f"{name!r} has {curve.size} values for {epochs} epochs")
+    measured = list(dict.fromkeys(name.removeprefix(_VALIDATION) for name in columns))
+    times = np.arange(1, epochs + 1)
+    handles: dict[str, Artist] = {}
+    with figure_context(lang):
+        figure = new_figure(1.0 + 4.2 * len(measured), 3.6)
+        for position, name in enumerate(measured, 1):
+            axes = figure.add_subplot(1, len(measured), position)
+            curves = [columns.get(name), columns.get(_VALIDATION + name)]
+            for given, what, style in zip(
+                curves, ("training data", "validation data"), line_styles(), strict=False
+            ):
+                if given is None:
+                    continue
+                (line,) = axes.plot(
+                    times, given, label=say(what), marker=_dot_if_alone(given), **style
+                )
+                handles.setdefault(what, line)
+            drawn = np.concatenate([curve for curve in curves if curve is not None])
+            drawn = drawn[np.isfinite(drawn)]
+            axes.set(title=_METRICS.get(name, {}).get(lang, plain(name)), xlabel=say("Epoch"))
+            if not drawn.size:
+                axes.text(0.5, 0.5, "–", transform=axes.transAxes, ha="center")
+            elif name == "loss":
+                lowest = curves[1]
+                if lowest is not None and np.isfinite(lowest).any():
+                    best = int(np.nanargmin(np.where(np.isfinite(lowest), lowest, np.nan)))
+                    text = say("lowest validation loss (epoch {epoch})").format(epoch=best + 1)
+                    (handles["best"],) = axes.plot(
+                        times[best],
+                        lowest[best],
+                        linestyle="none",
+                        marker="*",
+                        markersize=12,
+                        color="black",
+                        label=text,
+                    )
+                if drawn.min() > 0:
+                    axes.set_yscale("log")
+                    _widen(axes, 1.5)
+                    axes.set_title(say("Loss (log scale)"))
+            elif drawn.min() >= 0 and drawn.max() <= 1:
+                below = max(0.0, drawn.min() - 0.05 * (1 - drawn.min()) - 0.002)
+                axes.set_ylim(below, 1 + 0.04 * (1 - below))
+                axes.yaxis.set_major_formatter(PercentFormatter(1))
+            axes.xaxis.set_major_locator(_whole_epochs())
+            axes.grid(alpha=0.3)
+        figure.suptitle(say("Training"))
+        legend_below(figure, list(handles.values()), lang, len(handles))
     return figure
 
 
@@ -165,6 +240,13 @@ def gradient_magnitudes(
         axes.grid(alpha=0.3)
         legend_below(figure, layers + notes, lang)
     return figure
+
+
+def _widen(axes: Axes, factor: float) -> None:
+    """Let a log axis reach at least by this factor from its middle."""
+    low, high = axes.get_ylim()
+    middle = math.sqrt(low) * math.sqrt(high)
+    axes.set_ylim(min(low, middle / factor), max(high, middle * factor))
 
 
 def _whole_epochs() -> MaxNLocator:

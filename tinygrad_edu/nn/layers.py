@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from numbers import Real
+from typing import Any, overload
 
 import numpy as np
 
 from .. import activations
 from ..engine.node import FLOATS, record
 from ..engine.value import Operand, Value
-from ..errors import DtypeError, ShapeError, UnknownNameError
+from ..errors import (
+    ConversionError,
+    DtypeError,
+    IndexingError,
+    OperandError,
+    ShapeError,
+    UnknownNameError,
+)
 from ..ops.products import affine, matmul
-from . import init as initialisers
-from .init import Initialiser
-from .module import Module
+from .init import Initialiser, drawn
+from .module import Module, tree
 
 Function = Callable[[Any], Any]
 
@@ -37,19 +44,9 @@ class Linear(Module):
         bias: bool = True,
         dtype: Any = np.float64,
     ) -> None:
-        for what, count in (("inputs", inputs), ("outputs", outputs)):
-            if not isinstance(count, int | np.integer) or count < 1:
-                raise ShapeError(f"Linear needs a positive whole number of {what}, not {count!r}")
-        if np.dtype(dtype) not in FLOATS:
-            raise DtypeError(f"Linear's dtype is np.float64 or np.float32, not {np.dtype(dtype)}")
-        draw = initialisers.named(init) if isinstance(init, str) else init
-        weights = draw((inputs, outputs), np.random.default_rng(seed))
-        if np.shape(weights) != (inputs, outputs):
-            raise ShapeError(
-                f"the initialiser gave weights of shape {np.shape(weights)}; it must give "
-                f"{(inputs, outputs)}, the shape it is called with"
-            )
-        self.weight = Value(np.asarray(weights, dtype), name="weight")
+        check_sizes("Linear", dtype, inputs=inputs, outputs=outputs)
+        weights = drawn(init, (inputs, outputs), np.random.default_rng(seed), dtype)
+        self.weight = Value(weights, name="weight")
         self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
 
     def forward(self, x: Operand) -> Value:
@@ -64,19 +61,112 @@ class Linear(Module):
 
 
 class Sequential(Module):
-    """Layers and functions applied one after the other."""
+    """Layers and functions applied one after the other; a name stands for an activation.
 
-    def __init__(self, *layers: Module | Function) -> None:
-        self.layers = list(layers)
+    `model[0]` is the first layer, `model[:2]` a Sequential of the first two. Raises
+    `UnknownNameError` for an activation that does not exist.
+    """
+
+    def __init__(self, *layers: Module | Function | str) -> None:
+        self.layers = [
+            activations.named(layer) if isinstance(layer, str) else layer for layer in layers
+        ]
+        for layer in self.layers:
+            if not callable(layer):
+                raise OperandError(
+                    f"Sequential takes layers and functions one by one, not {layer!r}; for a list "
+                    "write Sequential(*layers)"
+                )
 
     def forward(self, x: Any) -> Any:
         """The last layer's result."""
         for layer in self.layers:
-            x = layer(x)
+            try:
+                x = layer(x)
+            except ConversionError as error:
+                if not isinstance(x, tuple):
+                    raise
+                raise OperandError(
+                    f"{label(layer)} is given {len(x)} results of the layer before it; put a "
+                    "function between them that takes one, as lambda both: both[0] behind an RNN"
+                ) from error
         return x
 
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.layers)
+
+    @overload
+    def __getitem__(self, index: int) -> Any: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+
+    def __getitem__(self, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return Sequential(*self.layers[index])
+        try:
+            return self.layers[index]
+        except IndexError:
+            raise IndexingError(
+                f"this Sequential has {len(self)} layers and no layer {index}"
+            ) from None
+
     def __repr__(self) -> str:
-        return f"Sequential({', '.join(map(label, self.layers))})"
+        return tree("Sequential", [(str(i), label(layer)) for i, layer in enumerate(self)])
+
+
+class Residual(Module):
+    """x + inner(x): what is inside learns only the difference, and gradients pass by it.
+
+    Raises `ShapeError` where `inner` changes the shape. Source: He et al. 2016, equation 1.
+    """
+
+    def __init__(self, inner: Module | Function) -> None:
+        self.inner = inner
+
+    def forward(self, x: Any) -> Any:
+        """x + inner(x), of x's shape."""
+        change = self.inner(x)
+        if np.shape(change) != np.shape(x):
+            raise ShapeError(
+                f"Residual adds its input, of shape {np.shape(x)}, to what its inner layer makes "
+                f"of it, of shape {np.shape(change)}; let the last layer inside give "
+                f"{np.shape(x)[-1:]} outputs"
+            )
+        return x + change
+
+    def __repr__(self) -> str:
+        return f"Residual({label(self.inner)})"
+
+
+class Dropout(Module):
+    """While learning, each entry is 0 with probability `rate`, else divided by 1 − rate.
+
+    So the mean stays; in use (`model.eval()`) nothing is changed. `rate` in [0, 1). `seed` is a
+    number or a `np.random.Generator`, which is drawn from at each call. Raises `OperandError` for
+    another rate. Source: Srivastava et al. 2014, section 10, for scaling at training time.
+    """
+
+    def __init__(self, rate: float = 0.5, *, seed: int | np.random.Generator = 0) -> None:
+        if not isinstance(rate, Real) or not 0 <= rate < 1:
+            raise OperandError(
+                f"Dropout's rate is the share that is set to 0, in [0, 1), not {rate!r}"
+            )
+        self.rate: float = float(rate)
+        self.generator: np.random.Generator = np.random.default_rng(seed)
+
+    def forward(self, x: Any) -> Any:
+        """x with its mask, a constant; of x's shape."""
+        if not self.training or not self.rate:
+            return x
+        kept = self.generator.random(np.shape(x)) >= self.rate
+        return x * np.asarray(kept / (1 - self.rate), dtype_of(x))
+
+    def __repr__(self) -> str:
+        return f"Dropout({self.rate:g})"
 
 
 class MLP(Module):
@@ -103,17 +193,8 @@ class MLP(Module):
             raise ShapeError(
                 f"MLP needs a list of at least two widths, as [2, 8, 1], not {widths!r}"
             )
-        if activation is None:
-            raise UnknownNameError(
-                'MLP needs an activation between layers; for none write "linear"'
-            )
         generator = np.random.default_rng(seed)
-        hidden = activations.named(activation) if isinstance(activation, str) else activation
-        if not getattr(hidden, "keeps_width", True):
-            raise ShapeError(
-                f"{label(hidden)} gives half as many outputs as it is given, so it cannot stand "
-                "between these layers; build it with te.nn.Linear and te.nn.Sequential"
-            )
+        hidden = between(activation, "MLP")
         if init is None:
             init = getattr(hidden, "initialiser", "xavier_normal")
         self.layers = [
@@ -148,6 +229,34 @@ def side_by_side(networks: Sequence[MLP]) -> MLP:
         layer.weight = Value(np.stack([each.weight.data for each in same]), name="weight")
         layer.bias = Value(np.stack([each.bias.data[None] for each in same]), name="bias")
     return together
+
+
+def check_sizes(layer: str, dtype: Any, **counts: Any) -> None:
+    """Refuse widths that are no positive whole numbers, and dtypes that have no derivative."""
+    for what, count in counts.items():
+        if not isinstance(count, int | np.integer) or count < 1:
+            raise ShapeError(f"{layer} needs a positive whole number of {what}, not {count!r}")
+    if np.dtype(dtype) not in FLOATS:
+        raise DtypeError(f"{layer}'s dtype is np.float64 or np.float32, not {np.dtype(dtype)}")
+
+
+def between(activation: Any, layer: str) -> Any:
+    """The function that stands between the layers or steps of `layer`, by name or itself."""
+    if activation is None:
+        raise UnknownNameError(f'{layer} needs an activation; for none write "linear"')
+    function = activations.named(activation) if isinstance(activation, str) else activation
+    if not getattr(function, "keeps_width", True):
+        raise ShapeError(
+            f"{label(function)} gives half as many outputs as it is given, so it cannot stand "
+            f"inside of {layer}; build it with te.nn.Linear and te.nn.Sequential"
+        )
+    return function
+
+
+def dtype_of(x: Any) -> Any:
+    """The floats to compute with beside x."""
+    dtype = x.dtype if isinstance(x, Value | np.ndarray | np.generic) else None
+    return dtype if dtype in FLOATS else np.float64
 
 
 def label(function: Any) -> str:

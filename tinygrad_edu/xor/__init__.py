@@ -16,9 +16,10 @@ from ..errors import UnknownNameError
 from ..files import writable_folder, write_bytes, write_text
 from ..nn.layers import MLP
 from ..nn.losses import mse
+from ..optim import OPTIMIZERS
+from ..runs import command_line, find_font, versions
 from ..terminal import Terminal
 from .networks import (
-    OPTIMIZERS,
     Settings,
     every,
     hidden_network,
@@ -31,14 +32,11 @@ from .networks import (
 from .pages import (
     answer_table,
     check_summary,
-    command_line,
-    find_font,
     losses_csv,
     pictures,
     show_answers,
     try_next,
     verdict,
-    versions,
 )
 from .texts import TEXTS
 

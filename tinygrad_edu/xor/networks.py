@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,11 @@ import numpy as np
 from .. import data, optim
 from ..engine.context import no_grad
 from ..engine.value import Value
-from ..errors import UnknownNameError, closest
 from ..nn.layers import MLP, side_by_side
 from ..nn.losses import mse
 from ..terminal import Terminal
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-OPTIMIZERS: dict[str, Callable[..., optim.SGD]] = {"sgd": optim.SGD}
 
 
 @dataclass(frozen=True)
@@ -80,14 +77,9 @@ def hidden_network(settings: Settings, seed: int) -> MLP:
     return MLP(widths, settings.activation, "sigmoid", init="xavier_normal", seed=seed)
 
 
-def make_optimizer(settings: Settings, network: MLP) -> optim.SGD:
+def make_optimizer(settings: Settings, network: MLP) -> optim.Optimizer:
     """The optimiser by name. Raises `UnknownNameError`."""
-    if settings.optimizer not in OPTIMIZERS:
-        raise UnknownNameError(
-            f"no optimiser {settings.optimizer!r}; there is "
-            f"{closest(settings.optimizer, OPTIMIZERS)}"
-        )
-    return OPTIMIZERS[settings.optimizer](network.parameters(), lr=settings.lr)
+    return optim.named(settings.optimizer)(network.parameters(), lr=settings.lr)
 
 
 def every(epochs: int) -> int:

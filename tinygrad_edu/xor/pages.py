@@ -3,47 +3,30 @@
 from __future__ import annotations
 
 import math
-import os
-import platform
-import shlex
-import shutil
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure as Plot
 
-from .. import __version__, check, data, flow
+from .. import check, data, flow
 from ..activations import named, sigmoid
-from ..draw import learned, report, training
+from ..draw import learned, report
 from ..draw.graph import Graph, graph
 from ..draw.saving import save
-from ..draw.style import figure_context
+from ..draw.training import gradient_magnitudes
+from ..draw.training import losses as loss_curves
 from ..engine.value import Value
 from ..errors import RenderingError
 from ..files import write_text
 from ..nn.losses import mse
+from ..runs import command_line
 from ..terminal import Terminal
 from .networks import Learnt, Settings, hidden_network, neuron
 
 ALWAYS_HALF = 0.25  # the mean squared error of answering 0.5 to every input
 MARKS = {True: "✓", False: "✗", None: "–"}
 ABOUT = 0.05  # how near to 0.5 an answer is called "about 0.5"
-
-
-def find_font(lang: str) -> None:
-    """Raise `RenderingError` where no font can write the pictures' labels."""
-    try:
-        with figure_context(lang):
-            pass
-    except ImportError:
-        raise RenderingError(
-            "no font with Japanese characters was found for the pictures; "
-            'run pip install "tinygrad_edu[ja]" (in its source folder: pip install ".[ja]"), '
-            "or add --no-plots or --lang en"
-        ) from None
 
 
 def show_answers(learnt: Learnt, terminal: Terminal, marks: bool) -> None:
@@ -139,13 +122,13 @@ def pictures(
     write_text(out / "graph_batch.dot", batch.source)
     rms = {layer: gradients.delta[layer] for layer in gradients.layers}
     plots: list[tuple[str, Callable[[], Plot] | None]] = [
-        ("loss", lambda: training.losses(curves, reference=half, lang=lang)),
+        ("loss", lambda: loss_curves(curves, reference=half, lang=lang)),
         ("surfaces", lambda: learned.learned_surfaces(by_name, x, y[:, 0], lang=lang)),
         ("regions", lambda: learned.regions(by_name, x, y[:, 0], lang=lang)),
         ("graph", None),
         (
             "gradients",
-            lambda: training.gradient_magnitudes(range(settings.epochs), rms, lang=lang),
+            lambda: gradient_magnitudes(range(settings.epochs), rms, lang=lang),
         ),
     ]
     with terminal.progress(text["drawing"], len(plots)) as advance:
@@ -229,23 +212,3 @@ def try_next(settings: Settings, text: Mapping[str, str]) -> list[tuple[str, str
         (f"{base} --hidden 2 --seeds 100 --out runs/seeds{language}", text["next_seeds"]),
         (f"{base} --activation relu --out runs/relu{language}", text["next_relu"]),
     ]
-
-
-def versions() -> dict[str, str]:
-    """Versions of everything that computes or draws."""
-    return {
-        "tinygrad_edu": __version__,
-        "Python": platform.python_version(),
-        "NumPy": np.__version__,
-        "matplotlib": matplotlib.__version__,
-    }
-
-
-def command_line(arguments: Sequence[str]) -> str:
-    """The command as it can be typed again, with its path where the shell does not find it."""
-    name = "tinygrad-edu"
-    beside = shutil.which(name, path=str(Path(sys.executable).parent))
-    if beside and not shutil.which(name):
-        here = Path(beside).is_relative_to(Path.cwd())
-        name = os.path.relpath(beside) if here else beside
-    return shlex.join([name, *arguments])

@@ -1,0 +1,53 @@
+"""Losses: a prediction and a target, to a single number.
+
+Each takes `reduction=`: "mean" of the losses of all targets, their "sum", or "none", each by
+itself.
+"""
+
+from typing import Any
+
+from ...errors import closest
+from .classes import bce, bce_with_logits, cross_entropy, hinge, kl_divergence
+from .numbers import huber, mae, mse
+from .penalties import l1, l2
+
+__all__ = [
+    "bce",
+    "bce_with_logits",
+    "cross_entropy",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "l1",
+    "l2",
+    "mae",
+    "mse",
+]
+
+# What other libraries call them: their letters alone, in lower case.
+ELSEWHERE = {
+    "mseloss": "mse",
+    "meansquarederror": "mse",
+    "l1loss": "mae",
+    "meanabsoluteerror": "mae",
+    "huberloss": "huber",
+    "smoothl1loss": "huber",
+    "bceloss": "bce",
+    "binarycrossentropy": "bce",
+    "bcewithlogitsloss": "bce_with_logits",
+    "binarycrossentropywithlogits": "bce_with_logits",
+    "crossentropyloss": "cross_entropy",
+    "nllloss": "cross_entropy",
+    "categoricalcrossentropy": "cross_entropy",
+    "sparsecategoricalcrossentropy": "cross_entropy",
+    "kldiv": "kl_divergence",
+    "kldivloss": "kl_divergence",
+    "hingeloss": "hinge",
+    "multimarginloss": "hinge",
+}
+
+
+def __getattr__(name: str) -> Any:
+    spelt = name.replace("_", "").lower()
+    near = ELSEWHERE.get(spelt) or closest(name, __all__)
+    raise AttributeError(f"module {__name__!r} has no loss {name!r}; write te.nn.losses.{near}")

@@ -1,0 +1,126 @@
+"""What losses ask of their arguments, and what they make of the losses of all targets."""
+
+from __future__ import annotations
+
+import math
+import sys
+import warnings
+from itertools import count
+from typing import Any, Literal
+
+import numpy as np
+
+from ...engine.node import PACKAGE, Node
+from ...engine.value import Operand, Value
+from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError, closest
+
+Reduction = Literal["mean", "sum", "none"]
+REDUCTIONS = ("mean", "sum", "none")
+
+# What leaves every entry as it is.
+MOVES = frozenset(
+    {
+        *("astype", "broadcast_to", "concatenate", "expand_dims", "flip", "getitem", "positive"),
+        *("reshape", "squeeze", "stack", "swapaxes", "take", "transpose"),
+    }
+)
+PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "softmin", "shares"})
+
+
+def as_prediction(given: Operand) -> Value:
+    """A Value as it is, numbers as one that is not tracked."""
+    return given if isinstance(given, Value) else Value(given, requires_grad=False)
+
+
+def as_target(given: Operand) -> Any:
+    """A Value as it is, anything else as an array: whole numbers stay what they are."""
+    return given if isinstance(given, Value) else np.asarray(given)
+
+
+def numbers(given: Any) -> Any:
+    """The plain numbers of a Value or an array."""
+    return given.data if isinstance(given, Value) else given
+
+
+def pair(prediction: Operand, target: Operand) -> tuple[Value, Any]:
+    """Both, if they are of one shape: broadcasting would make a table of all pairs.
+
+    Raises `ShapeError`.
+    """
+    y, t = as_prediction(prediction), as_target(target)
+    shape, wanted = t.shape, y.shape
+    if shape != wanted:
+        if math.prod(shape) == math.prod(wanted):
+            advice = f"write target.reshape{wanted}"
+        elif shape == wanted[:-1]:
+            advice = (
+                "give one target per prediction; if the targets are classes, write "
+                "te.nn.losses.cross_entropy"
+            )
+        else:
+            advice = "give one target per prediction"
+        raise ShapeError(
+            f"the prediction has shape {wanted} and the target {shape}; they must be equal, "
+            + advice
+        )
+    if 0 in shape:
+        raise ShapeError(f"the prediction is empty, of shape {shape}: there is no loss of nothing")
+    return y, t
+
+
+def reduced(losses: Value, reduction: str, total: Any = None) -> Value:
+    """The mean, the sum, or all losses; `total` is the weight of all, where it is not their count.
+
+    Raises `UnknownNameError`.
+    """
+    if reduction == "mean":
+        return losses.mean() if total is None else losses.sum() / total
+    if reduction == "sum":
+        return losses.sum()
+    if reduction == "none":
+        return losses
+    if reduction == "batchmean":
+        raise UnknownNameError("no reduction 'batchmean'; write \"mean\", which is over the rows")
+    near = closest(str(reduction), REDUCTIONS)
+    raise UnknownNameError(f"no reduction {reduction!r}; write {near}")
+
+
+def weighted(weight: Any, number: Any) -> Value:
+    """Their product; 0 where the weight is 0, though the number is infinite there."""
+    product: Value = weight * np.where((weight != 0) | np.isfinite(number), number, 0.0)
+    return product
+
+
+def positive(what: str, number: Any) -> None:
+    """Raise `OperandError` for what is not a number above 0."""
+    if not isinstance(number, int | float | np.number) or not number > 0:
+        raise OperandError(f"{what} must be a positive number, not {number!r}")
+
+
+def warn_of_probabilities(prediction: Value, loss: str, why: str) -> None:
+    """Warn where a prediction comes out of a sigmoid or a softmax: `why` says what is wrong.
+
+    The warning stands at the user's line, so Python shows it once for each.
+    """
+    node: Any = prediction
+    while isinstance(node, Node) and node.op is not None:
+        if node.op.name in PROBABILITIES:
+            warnings.warn(
+                f"{loss} is given what comes out of {node.op.name}, but {why}",
+                LossWarning,
+                stacklevel=frames_to_the_user(),
+            )
+            return
+        if node.op.name not in MOVES:
+            return
+        node = node.inputs[0]
+
+
+def frames_to_the_user() -> int:
+    """How many frames the caller of the calling function is below the user's line."""
+    frame = sys._getframe(1)
+    for level in count(1):
+        if frame.f_back is None or not frame.f_code.co_filename.startswith(PACKAGE):
+            return level
+        frame = frame.f_back
+    raise AssertionError

@@ -1,0 +1,382 @@
+"""The training loop: epochs of batches, each a forward pass, a backward pass and a step."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..data.batching import batches
+from ..data.batching import rows as count
+from ..engine.context import no_grad, record_lines
+from ..engine.nonfinite import trace_nonfinite
+from ..engine.value import Value
+from ..errors import NonFiniteError, NotTrackedError, OperandError, ShapeError
+from ..nn.module import Module
+from ..optim import Optimizer, clip_grad_norm, clip_grad_value
+from ..terminal import Terminal
+from .callbacks import Callback, Called, Run
+from .checkpoints import Checkpoint
+from .history import History
+from .progress import progress as shown_progress
+
+Loss = Callable[[Any, Any], Value]
+Metric = Callable[[Any, Any], float]
+Metrics = Mapping[str, Metric] | Iterable[Metric]
+Data = tuple[Any, Any]
+Schedule = Callable[[float, Sequence[float]], float]
+
+
+def fit(
+    model: Module,
+    data: Data,
+    loss: Loss,
+    optimizer: Optimizer,
+    *,
+    epochs: int,
+    batch_size: int | None = None,
+    seed: int | np.random.Generator = 0,
+    callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
+    validation: Data | None = None,
+    metrics: Metrics = (),
+    schedule: Schedule | None = None,
+    clip_norm: float | None = None,
+    clip_value: float | None = None,
+    accumulate: int = 1,
+    checkpoint: str | os.PathLike[str] | None = None,
+    every: int = 1,
+    resume: bool = False,
+    progress: bool | Terminal = True,
+) -> History:
+    """Train a model, and leave it in `eval` mode, ready to predict.
+
+    `data` and `validation` are `(x, y)` whose rows belong together, and `loss(prediction, y)` a
+    single number. A `batch_size` of None takes all rows at once; otherwise they are shuffled anew
+    for each epoch by `seed`. `accumulate` batches make one step, with the gradient that they would
+    have as one batch. `schedule(epoch, losses)`, see `te.optim`, multiplies the learning rate
+    before every step; `losses` are those of the epochs so far, of validation where there is one.
+    Gradients are clipped by entry (`clip_value`), then by their norm taken together (`clip_norm`).
+    `metrics` are functions of prediction and target, or a dict of them by name. A callback is a
+    function of the `Run` after each epoch, or a `Callback`.
+
+    `checkpoint` is a file, in `.npz` or `.safetensors`, that holds the whole training after each
+    `every`-th epoch. With `resume` a training goes on from it, where it exists, and ends with
+    exactly the weights of one that was never interrupted.
+
+    Raises `NonFiniteError` where loss or gradient is not finite: it names the operation that bore
+    it; the model has the weights before that step, and the file is that of the last good epoch.
+    """
+    check_options(model, optimizer, epochs, batch_size, accumulate, every, resume, checkpoint)
+    x, y = pair(data, "data")
+    rows = count(x, y)
+    size = rows if batch_size is None else int(batch_size)
+    shuffle = np.random.default_rng(seed)
+    called = [each if isinstance(each, Callback) else Called(each) for each in callbacks]
+    measured = named_metrics(metrics)
+    run = Run(model, optimizer, History(), epochs)
+    settings = {
+        "optimizer": type(optimizer).__name__,
+        "rows": rows,
+        "batch_size": size,
+        "accumulate": int(accumulate),
+        "seed": None if isinstance(seed, np.random.Generator) else int(seed),
+    }
+    file = Checkpoint(checkpoint, run, shuffle, called, settings) if checkpoint else None
+    if file and resume and file.path.exists():
+        run.history = file.read()
+    step = Step(model, optimizer, loss, clip_norm, clip_value)
+
+    try:
+        with shown_progress(progress, run.epoch, epochs) as tell:
+            while run.epoch < epochs and not run.history.stopped:
+                began = time.perf_counter()
+                parts = batches(x, y, size, shuffle=batch_size is not None, seed=shuffle)
+                steps = math.ceil(math.ceil(rows / size) / accumulate)
+                row = one_epoch(step, grouped(parts, accumulate), steps, run, schedule, measured)
+                if validation is not None:
+                    found = evaluate(model, validation, loss, metrics=measured, batch_size=size)
+                    row |= {f"validation_{name}": number for name, number in found.items()}
+                seconds = time.perf_counter() - began
+                run.history.add(row | {"lr": optimizer.lr, "seconds": seconds})
+                for callback in called:
+                    callback.epoch_ended(run)
+                over = run.epoch == epochs or run.history.stopped
+                if file and (run.epoch % every == 0 or over):
+                    file.write()
+                tell(row, run.epoch, rows / seconds)
+    except NonFiniteError as error:
+        error.history = run.history  # type: ignore[attr-defined]
+        if file and file.path.exists():
+            error.add_note(f"The last good epoch is in {file.path}: te.train.load(model, path).")
+        raise
+    for callback in called:
+        callback.finished(run)
+    if schedule is not None:
+        optimizer.scale(1)  # what comes next begins with the rate that was given
+    model.eval()
+    return run.history
+
+
+def one_epoch(
+    step: Step,
+    groups: Iterable[list[Data]],
+    steps: int,
+    run: Run,
+    schedule: Schedule | None,
+    metrics: Mapping[str, Metric],
+) -> dict[str, float]:
+    """A step for each group of batches; the mean loss and metrics over all rows."""
+    step.model.train()
+    mean = Mean()
+    watched = "validation_loss" if "validation_loss" in run.history else "loss"
+    losses = run.history[watched] if run.epoch else []
+    for number, group in enumerate(groups):
+        if schedule is not None:
+            step.optimizer.scale(schedule(run.epoch + number / steps, losses))
+        where = f"epoch {run.epoch + 1}, step {number + 1} of {steps}"
+        for rows, prediction, target, value in step(group, where):
+            mean.add(rows, {"loss": value, **apply(metrics, prediction, target)})
+    return mean.values()
+
+
+def evaluate(
+    model: Module,
+    data: Data,
+    loss: Loss,
+    *,
+    metrics: Metrics = (),
+    batch_size: int | None = None,
+) -> dict[str, float]:
+    """The mean loss and metrics of a model on `(x, y)`, in `eval` mode and without a graph.
+
+    The model's mode is afterwards what it was. Rows are taken `batch_size` at a time.
+    """
+    x, y = pair(data, "data")
+    rows = count(x, y)
+    measured = named_metrics(metrics)
+    mean = Mean()
+    with no_grad(), evaluating(model):
+        for inputs, target in batches(x, y, min(batch_size or rows, rows), shuffle=False):
+            prediction = predict(model, inputs)
+            found = {"loss": loss(prediction, target).item()}
+            mean.add(count(inputs, target), found | apply(measured, prediction, target))
+    return mean.values()
+
+
+class Step:
+    """One step of the optimiser on a group of batches, with its gradients looked at first."""
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Optimizer,
+        loss: Loss,
+        clip_norm: float | None,
+        clip_value: float | None,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.loss = loss
+        self.clip_norm = clip_norm
+        self.clip_value = clip_value
+        self.generators = [each for _, each in model.named_generators()]
+        self.buffers = [each for _, each in model.named_buffers()]
+
+    def __call__(self, group: Sequence[Data], where: str) -> list[tuple[int, Any, Any, float]]:
+        """Take the step; rows, prediction, target and loss of each batch of the group.
+
+        Predictions are numbers alone, so that a batch's graph is gone before the next.
+        """
+        parameters = self.optimizer.params
+        self.optimizer.zero_grad()
+        total = sum(count(*batch) for batch in group)
+        done = []
+        for x, y in group:
+            before = self.remembered()
+            prediction = predict(self.model, x)
+            value = checked_loss(self.loss(prediction, y))
+            number = value.item()
+            if not math.isfinite(number):
+                self.blame(x, y, before, f"{where}: the loss is {number}")
+            rows = count(x, y)
+            value.backward(None if rows == total else value.dtype.type(rows / total))
+            del value
+            if not all(finite(p.grad) for p in parameters if p.grad is not None):
+                self.blame(x, y, before, f"{where}: a gradient is not finite")
+            done.append((rows, plain(prediction), y, number))
+        if self.clip_value is not None:
+            clip_grad_value(parameters, self.clip_value)
+        if self.clip_norm is not None:
+            clip_grad_norm(parameters, self.clip_norm)
+        self.optimizer.step()
+        return done
+
+    def remembered(self) -> tuple[list[Any], list[Any]]:
+        """What a forward pass changes besides: the state of generators and running statistics."""
+        states = [each.bit_generator.state for each in self.generators]
+        return states, [each.data for each in self.buffers]
+
+    def blame(self, x: Any, y: Any, before: tuple[list[Any], list[Any]], told: str) -> None:
+        """Raise the error that says where the first number was born that is not finite."""
+        for name, parameter in self.model.named_parameters():
+            if not finite(parameter.data):
+                raise NonFiniteError(
+                    f"{told}: the step before made {name} {worst(parameter.data)}; lower the "
+                    "learning rate, or clip gradients with clip_norm=1"
+                )
+        for generator, state in zip(self.generators, before[0], strict=True):
+            generator.bit_generator.state = state
+        for buffer, data in zip(self.buffers, before[1], strict=True):
+            buffer.data = data
+        self.optimizer.zero_grad()
+        try:
+            with np.errstate(all="ignore"), trace_nonfinite(), record_lines():
+                self.loss(predict(self.model, x), y).backward()
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{told}: {error}") from None
+        finally:
+            self.optimizer.zero_grad()
+        raise NonFiniteError(
+            f"{told}, and finite when computed again; gradients of several batches have overflowed"
+        )
+
+
+class Mean:
+    """Means of several numbers, weighted by rows."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.sums: dict[str, float] = {}
+
+    def add(self, rows: int, numbers: Mapping[str, float]) -> None:
+        """Count `rows` more."""
+        self.rows += rows
+        for name, number in numbers.items():
+            self.sums[name] = self.sums.get(name, 0.0) + rows * number
+
+    def values(self) -> dict[str, float]:
+        """The means."""
+        return {name: total / self.rows for name, total in self.sums.items()}
+
+
+def grouped(parts: Iterable[Data], size: int) -> Iterator[list[Data]]:
+    """Lists of `size` batches, the last one of what is left."""
+    group: list[Data] = []
+    for part in parts:
+        group.append(part)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+@contextmanager
+def evaluating(model: Module) -> Iterator[None]:
+    """A model in `eval` mode, each part afterwards in the mode that it had."""
+    modes = [(part, part.training) for _, part in model.named_modules()]
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def predict(model: Module, x: Any) -> Any:
+    """What a model says to a batch; a tuple is several inputs."""
+    return model(*x) if isinstance(x, tuple) else model(x)
+
+
+def apply(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, float]:
+    """Each metric of one batch."""
+    return {name: float(metric(plain(prediction), target)) for name, metric in metrics.items()}
+
+
+def plain(prediction: Any) -> Any:
+    """The numbers of a prediction."""
+    return prediction.data if isinstance(prediction, Value) else prediction
+
+
+def named_metrics(metrics: Metrics) -> dict[str, Metric]:
+    """Metrics by name: that of the function where none is given."""
+    if isinstance(metrics, Mapping):
+        return dict(metrics)
+    if callable(metrics):
+        metrics = [metrics]
+    return {getattr(each, "func", each).__name__: each for each in metrics}
+
+
+def finite(array: Any) -> bool:
+    """Whether all entries are; a sum is quicker to look at than each of them."""
+    return math.isfinite(np.add.reduce(array, None)) or bool(np.all(np.isfinite(array)))
+
+
+def worst(array: Any) -> str:
+    """The first entry that is not finite."""
+    return str(np.ravel(array)[~np.isfinite(np.ravel(array))][0])
+
+
+def pair(data: Any, name: str) -> Data:
+    """Inputs and targets."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise ShapeError(f"{name} must be (x, y), not {data!r:.60}")
+    return data[0], data[1]
+
+
+def checked_loss(value: Any) -> Value:
+    """The loss, if it is one."""
+    if not isinstance(value, Value):
+        raise OperandError(f"the loss must be a Value, as te.nn.losses give it, not {value!r:.60}")
+    if value.size != 1:
+        raise ShapeError(
+            f"the loss has shape {value.shape} and must be a single number; "
+            'write reduction="mean", or .mean()'
+        )
+    if not value.requires_grad:
+        raise NotTrackedError(
+            "the loss does not depend on any parameter: it was computed outside the model, under "
+            "te.no_grad(), or from .data"
+        )
+    return value
+
+
+def check_options(
+    model: Any,
+    optimizer: Any,
+    epochs: Any,
+    batch_size: Any,
+    accumulate: Any,
+    every: Any,
+    resume: bool,
+    checkpoint: Any,
+) -> None:
+    """Refuse what cannot be meant."""
+    if not isinstance(model, Module):
+        raise OperandError(f"fit trains a te.nn.Module, not {model!r:.60}")
+    if not isinstance(optimizer, Optimizer):
+        raise OperandError(
+            f"the optimiser must be one of te.optim, as te.optim.Adam(model.parameters()), "
+            f"not {optimizer!r:.60}"
+        )
+    held = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in held for parameter in optimizer.params):
+        raise OperandError(
+            "the optimiser moves none of this model's parameters; "
+            "make it with model.parameters() of the same model"
+        )
+    numbers = {"epochs": epochs, "accumulate": accumulate, "every": every}
+    numbers |= {} if batch_size is None else {"batch_size": batch_size}
+    for name, number in numbers.items():
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise OperandError(f"{name} must be a whole number from 1 up, not {number!r}")
+    if resume and not checkpoint:
+        raise OperandError("resume=True needs checkpoint=: the file to go on from")
+    if checkpoint and Path(checkpoint).is_dir():
+        raise OperandError(f"checkpoint is the folder {checkpoint}; name a file in it")

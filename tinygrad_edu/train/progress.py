@@ -1,0 +1,39 @@
+"""How far a training is, on a terminal as a bar and in a pipe as about ten lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from ..terminal import Terminal
+
+LINES = 10
+
+
+@contextmanager
+def progress(
+    shown: bool | Terminal, done: int, epochs: int
+) -> Iterator[Callable[[Mapping[str, float], int, float], None]]:
+    """A function to call with the epoch's numbers, the epochs done, and rows a second.
+
+    `shown` is False for silence, True for standard error, or where to write.
+    """
+    if shown is False:
+        yield lambda numbers, epoch, rate: None
+        return
+    terminal = Terminal(sys.stderr) if shown is True else shown
+    every = max(1, epochs // LINES)
+    with terminal.progress("", epochs, done) as advance:
+
+        def tell(numbers: Mapping[str, float], epoch: int, rate: float) -> None:
+            values = "  ".join(
+                f"{name} {number:.4g}"
+                for name, number in numbers.items()
+                if name not in ("lr", "seconds")
+            )
+            advance(epoch, f"{values}  {rate:,.0f} rows/s")
+            if terminal.console is None and (epoch % every == 0 or epoch in (1, epochs)):
+                terminal.say(f"epoch {epoch}/{epochs}  {values}")
+
+        yield tell
