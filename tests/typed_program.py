@@ -256,7 +256,7 @@ if TYPE_CHECKING:
         te.grad(v, {"a": 1.0})  # type: ignore[dict-item]
         te.grad(np.tanh, argnums=0)  # type: ignore[call-overload]
         te.jvp(np.tanh, 1.0, 1.0)  # type: ignore[arg-type]
-        te.optim.SGD([1.0])  # type: ignore[arg-type]
+        te.optim.SGD([1.0])  # type: ignore[list-item]
         v.clip(low=object())  # type: ignore[arg-type]
         te.nn.MLP("abc", 3)  # type: ignore[arg-type]
 

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import tinygrad_edu as te
 from tests.finite_differences import contracted, jacobian
-from tinygrad_edu.errors import ShapeError, UnknownNameError
+from tests.nn.judging import assert_gradients, shaken
+from tinygrad_edu.errors import (
+    GradientError,
+    IndexingError,
+    OperandError,
+    ShapeError,
+    UnknownNameError,
+)
+from tinygrad_edu.nn import Dropout, Residual
 
 ACTIVATIONS = sorted(name for name, op in te.ACTIVATIONS.items() if op.keeps_width)
 # Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998.
@@ -158,6 +169,216 @@ def test_sequential_applies_layers_and_functions_in_order() -> None:
     assert te.nn.Sequential()(x) is x
 
 
+def test_sequential_takes_activations_by_name() -> None:
+    first, second = te.nn.Linear(2, 3, seed=1), te.nn.Linear(3, 1, seed=2)
+    model = te.nn.Sequential(first, "tanh", second, "sigmoid")
+    twin = te.nn.Sequential(first, te.activations.tanh, second, te.activations.sigmoid)
+    x = numbers(4, 2)
+    np.testing.assert_array_equal(model(x).data, twin(x).data)
+    with pytest.raises(UnknownNameError, match="no activation 'ReLU'; write 'relu'"):
+        te.nn.Sequential(first, "ReLU")
+
+
+def test_a_sequential_is_indexed_like_a_list() -> None:
+    layers: list[Any] = [
+        te.nn.Linear(2, 3, seed=1),
+        te.activations.tanh,
+        te.nn.Linear(3, 1, seed=2),
+    ]
+    model = te.nn.Sequential(*layers)
+    assert len(model) == 3
+    assert [*model] == layers
+    assert model[0] is layers[0]
+    assert model[-1] is layers[2]
+    head = model[:2]
+    assert isinstance(head, te.nn.Sequential)
+    assert [*head] == layers[:2]
+    x = numbers(4, 2)
+    np.testing.assert_array_equal(head(x).data, np.tanh(layers[0](x)).data)
+    assert head.parameters() == model.parameters()[:2]
+    for index in (3, -4):
+        with pytest.raises(IndexingError, match=f"has 3 layers and no layer {index}"):
+            model[index]
+
+
+def test_sequential_refuses_a_list_of_layers() -> None:
+    layers: Any = [te.nn.Linear(2, 3)]
+    with pytest.raises(OperandError, match=r"write Sequential\(\*layers\)"):
+        te.nn.Sequential(layers)
+
+
+def test_sequential_says_where_a_layer_gives_several_results() -> None:
+    model = te.nn.Sequential(te.nn.RNN(2, 3), te.nn.Linear(3, 1))
+    x = numbers(4, 5, 2)
+    with pytest.raises(OperandError, match=r"Linear\(3, 1\) is given 2 results.*both\[0\] behind"):
+        model(x)
+    mended = te.nn.Sequential(model[0], lambda both: both[0], model[1])
+    np.testing.assert_array_equal(mended(x).data, model[1](model[0](x)[0]).data)
+    with pytest.raises(TypeError, match="lose its gradient in silence"):
+        te.nn.Sequential(te.nn.Linear(2, 3), math.exp)(numbers(4, 2))
+
+
+class Without(Residual):
+    """Only what is inside."""
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+class Twice(Residual):
+    """Inside of it the sum again."""
+
+    def forward(self, x: Any) -> Any:
+        return x + super().forward(x)
+
+
+class Detached(Residual):
+    """Right numbers, without the short way for gradients."""
+
+    def forward(self, x: Any) -> Any:
+        return x.detach() + self.inner(x)
+
+
+def residual_by_hand(kind: type[Residual]) -> None:
+    inner = te.nn.Linear(3, 3, seed=1)
+    x = numbers(2, 4, 3)
+    np.testing.assert_allclose(kind(inner)(te.Value(x)).data, x + x @ inner.weight.data)
+
+
+def test_residual_adds_what_is_inside_to_its_input() -> None:
+    residual_by_hand(Residual)
+    for mutant in (Without, Twice):
+        with pytest.raises(AssertionError):
+            residual_by_hand(mutant)
+    model = Residual(te.nn.Sequential(te.nn.Linear(2, 3, seed=1), "tanh", te.nn.Linear(3, 2)))
+    assert [name for name, _ in model.named_parameters()] == [
+        "inner.layers.0.weight",
+        "inner.layers.0.bias",
+        "inner.layers.2.weight",
+        "inner.layers.2.bias",
+    ]
+    x = numbers(4, 2)
+    np.testing.assert_allclose(Residual(np.tanh)(x), x + np.tanh(x), rtol=1e-15)
+
+
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=2).map(tuple),
+    st.integers(1, 4),
+    st.integers(1, 4),
+)
+def test_residual_refuses_a_layer_that_changes_the_shape(
+    outer: tuple[int, ...], inputs: int, outputs: int
+) -> None:
+    """Also (n, 1), which broadcasting would add without a word."""
+    layer, x = Residual(te.nn.Linear(inputs, outputs)), numbers(*outer, inputs)
+    if inputs == outputs:
+        assert layer(x).shape == x.shape
+        return
+    message = rf"last layer inside give {inputs} outputs"
+    with pytest.raises(ShapeError, match=message) as caught:
+        layer(x)
+    assert f"of shape {x.shape}" in str(caught.value)
+    assert f"of shape {(*outer, outputs)}" in str(caught.value)
+
+
+def dropout_by_hand(kind: type[Dropout]) -> None:
+    layer, x = kind(0.3, seed=5), numbers(4, 5)
+    generator = np.random.default_rng(5)
+    for _ in range(2):  # another mask each time
+        mask = generator.random((4, 5))
+        wanted = np.where(mask < 0.3, 0.0, x / 0.7)
+        np.testing.assert_allclose(layer(x), wanted, rtol=1e-14)
+    layer.eval()
+    np.testing.assert_array_equal(layer(x), x)
+    layer.train()
+    np.testing.assert_allclose(
+        layer(x), np.where(generator.random((4, 5)) < 0.3, 0.0, x / 0.7), rtol=1e-14
+    )
+
+
+class Unscaled(Dropout):
+    """The mean falls."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x) * (1 - self.rate if self.training else 1)
+
+
+class KeepingRate(Dropout):
+    """The rate is the share that stays."""
+
+    def __init__(self, rate: float, *, seed: int) -> None:
+        super().__init__(1 - rate, seed=seed)
+
+
+class OneMask(Dropout):
+    """The same mask each time."""
+
+    def forward(self, x: Any) -> Any:
+        self.generator = np.random.default_rng(5)
+        return super().forward(x)
+
+
+class Always(Dropout):
+    """In use too."""
+
+    def forward(self, x: Any) -> Any:
+        self.training = True
+        return super().forward(x)
+
+
+def test_dropout_is_its_definition() -> None:
+    dropout_by_hand(Dropout)
+    for mutant in (Unscaled, KeepingRate, OneMask, Always):
+        with pytest.raises(AssertionError):
+            dropout_by_hand(mutant)
+
+
+@given(st.floats(0, 0.9), st.integers(0, 2**32))
+def test_dropout_keeps_the_mean_and_drops_its_share(rate: float, seed: int) -> None:
+    out = Dropout(rate, seed=seed)(np.ones((100, 100)))
+    deviation = math.sqrt(rate * (1 - rate) / 10_000)
+    # Of 15 or 60 cases none is six standard errors off, unless the rate is another.
+    assert abs(np.mean(out == 0) - rate) <= 6 * deviation
+    assert abs(out.mean() - 1) <= 6 * deviation / (1 - rate) + 1e-12
+
+
+def test_dropout_shares_a_generator_and_keeps_dtypes() -> None:
+    generator = np.random.default_rng(1)
+    first, second = Dropout(seed=generator), Dropout(seed=generator)
+    assert [name for name, _ in te.nn.Sequential(first, second).named_generators()] == [
+        "layers.0.generator"
+    ]
+    for x in (numbers(3, 4), numbers(3, 4).astype(np.float32)):
+        assert first(x).dtype == x.dtype
+        assert first(te.Value(x)).dtype == x.dtype
+    assert Dropout(0.0)(numbers(3, 4)).shape == (3, 4)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, math.nan, "0.5", None])
+def test_a_rate_is_a_share_below_one(rate: Any) -> None:
+    with pytest.raises(OperandError, match=rf"share that is set to 0, in \[0, 1\), not {rate!r}"):
+        Dropout(rate)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        te.nn.Linear(2, 2, seed=1),
+        te.nn.MLP([2, 2, 1], "tanh", "sigmoid", seed=1),
+        Residual(te.nn.Sequential(te.nn.Linear(2, 2, seed=1), "tanh")),
+        te.nn.Sequential(te.nn.Linear(2, 2, seed=1), Dropout(0.5), te.nn.Linear(2, 1, seed=2)),
+    ],
+    ids=repr,
+)
+def test_gradients_of_first_and_second_order(layer: Any) -> None:
+    assert_gradients(shaken(layer), numbers(2, 2))
+
+
+def test_a_residual_without_its_short_way_is_rejected() -> None:
+    with pytest.raises(GradientError):
+        assert_gradients(shaken(Detached(te.nn.Linear(2, 2))), numbers(2, 2))
+
+
 def test_layers_show_what_they_are() -> None:
     assert repr(te.nn.Linear(2, 3)) == "Linear(2, 3)"
     assert repr(te.nn.Linear(2, 3, bias=False)) == "Linear(2, 3, bias=False)"
@@ -165,3 +386,63 @@ def test_layers_show_what_they_are() -> None:
     assert repr(mlp) == "MLP([2, 3, 1], activation='tanh', output='sigmoid')"
     assert repr(te.nn.MLP([2, 1])).endswith("activation='relu', output=None)")
     assert repr(te.nn.Sequential(te.nn.Linear(2, 3), mlp)) == f"Sequential(Linear(2, 3), {mlp!r})"
+    assert repr(te.nn.Sequential(te.nn.Linear(2, 3), "relu", np.tanh)) == (
+        "Sequential(Linear(2, 3), 'relu', 'tanh')"
+    )
+    assert repr(Residual(te.nn.Linear(2, 2))) == "Residual(Linear(2, 2))"
+    assert repr(Dropout(0.25)) == "Dropout(0.25)"
+    assert repr(te.nn.BatchNorm(3)) == "BatchNorm(3)"
+    assert repr(te.nn.LayerNorm(3)) == "LayerNorm(3)"
+    assert repr(te.nn.RNN(2, 3, "relu")) == "RNN(2, 3, activation='relu')"
+
+
+def test_long_models_are_shown_as_trees() -> None:
+    inner = te.nn.Sequential(*[te.nn.Linear(100, 100)] * 5)
+    model = te.nn.Sequential(te.nn.Linear(64, 100), te.nn.BatchNorm(100), Residual(inner), "relu")
+    assert (
+        repr(model)
+        == """\
+Sequential(
+  (0): Linear(64, 100)
+  (1): BatchNorm(100)
+  (2): Residual(Sequential(
+    (0): Linear(100, 100)
+    (1): Linear(100, 100)
+    (2): Linear(100, 100)
+    (3): Linear(100, 100)
+    (4): Linear(100, 100)
+  ))
+  (3): 'relu'
+)"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("ReLU", "write te.activations.relu"),
+        ("LeakyReLU", "write te.activations.leaky_relu"),
+        ("LogSigmoid", "write te.activations.log_sigmoid"),
+        ("Identity", "write te.activations.linear"),
+        ("BatchNorm1d", "write te.nn.BatchNorm, features last"),
+        ("Dropout2d", "write te.nn.Dropout"),
+        ("RNNCell", "write te.nn.RNN"),
+        ("GRU", "derived from te.nn.Module"),
+        ("Conv2d", "derived from te.nn.Module"),
+        ("CrossEntropyLoss", "write te.nn.losses.cross_entropy"),
+        ("Parameter", "write te.Value"),
+        ("Sequental", "there is Sequential"),
+    ],
+)
+def test_pytorchs_names_say_what_to_write(name: str, hint: str) -> None:
+    with pytest.raises(AttributeError, match=f"te.nn has no {name!r}; .*{hint}"):
+        getattr(te.nn, name)
+    assert not hasattr(te.nn, "__nothing__")
+
+
+def test_everything_in_nn_has_a_name_that_exists() -> None:
+    for name in te.nn.__all__:
+        assert getattr(te.nn, name) is not None
+    for instead in te.nn.ELSEWHERE.values():
+        if instead.startswith("te.nn.losses."):
+            assert callable(getattr(te.nn.losses, instead.split(",")[0].rpartition(".")[2]))

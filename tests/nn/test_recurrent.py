@@ -113,7 +113,9 @@ def test_a_state_that_is_handed_on_continues_the_sequence(cut: int) -> None:
     np.testing.assert_allclose(joined, whole.data, rtol=1e-13)
 
 
-@pytest.mark.parametrize("activation", ["tanh", "sigmoid"])
+@pytest.mark.parametrize(
+    "activation", ["tanh", pytest.param("sigmoid", marks=pytest.mark.thorough)]
+)
 def test_gradients_of_first_and_second_order(activation: str) -> None:
     layer = RNN(1, 2, activation)
     layer.bias.data = [0.3, -0.2]

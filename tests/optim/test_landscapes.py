@@ -110,7 +110,7 @@ def test_a_schedule_takes_steps_for_epochs_and_sees_the_heights() -> None:
 
     def schedule(step: float, heights: Any) -> float:
         seen.append((step, len(heights)))
-        return 0.5**step
+        return float(0.5**step)
 
     path = descend(lambda p: p * 1.0, 0.0, lambda params: SGD(params, lr=1.0), 3, schedule)
     np.testing.assert_array_equal(path, [0.0, -1.0, -1.5, -1.75])

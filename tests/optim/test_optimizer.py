@@ -127,7 +127,7 @@ def test_parameters_must_be_leaves() -> None:
         SGD([])
     for thing in (te.Value(1.0) * 2, np.ones(2), 1.0):
         with pytest.raises(OperandError, match=r"leaves made with te\.Value"):
-            SGD([thing])
+            SGD([thing])  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,14 @@ numbers = st.one_of(st.floats(), st.integers(-2, 2), st.booleans(), st.none(), s
 
 @given(name=st.sampled_from(["lr", "momentum", "weight_decay"]), number=numbers)
 def test_a_number_is_taken_or_refused_by_its_name(name: str, number: Any) -> None:
+    options: dict[str, Any] = {name: number}
     high = 1 if name == "momentum" else math.inf
     low = name == "lr"
     if isinstance(number, int | float) and 0 <= number < high and not (low and number == 0):
-        assert SGD([te.Value(1.0)], **{name: number}).groups[0][name] == number
+        assert SGD([te.Value(1.0)], **options).groups[0][name] == number
     else:
         with pytest.raises(OperandError, match=f"{name} must be .*, not "):
-            SGD([te.Value(1.0)], **{name: number})
+            SGD([te.Value(1.0)], **options)
 
 
 # ---- groups ----
@@ -277,7 +278,7 @@ def test_a_loaded_optimizer_goes_on_bit_for_bit(
 ) -> None:
     def make() -> Optimizer:
         weight, bias, empty = parameters(dtype)
-        groups = [{"params": [weight, empty]}, {"params": bias, "lr": 0.3}]
+        groups: list[Any] = [{"params": [weight, empty]}, {"params": bias, "lr": 0.3}]
         return rule(groups, lr=0.05, **options)
 
     first, second = make(), make()
@@ -291,11 +292,11 @@ def test_a_loaded_optimizer_goes_on_bit_for_bit(
         for other, one in zip(second.params, first.params, strict=True):
             other.data = one.data
         assert second.groups[1]["lr"] == 0.15
-        one, other = copy.deepcopy(first), second
+        expected = copy.deepcopy(first)
         for _ in range(2):
-            step(one)
-            step(other)
-        for ours, theirs in zip(one.params, other.params, strict=True):
+            step(expected)
+            step(second)
+        for ours, theirs in zip(second.params, expected.params, strict=True):
             np.testing.assert_array_equal(ours.data, theirs.data)
             assert ours.dtype == theirs.dtype == dtype
 

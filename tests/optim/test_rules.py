@@ -85,7 +85,8 @@ def options_of(name: str) -> dict[str, Any]:
 
 def follow(update: Update, options: dict[str, Any]) -> Array:
     """The parameter after each step of a rule; shape (STEPS, 3)."""
-    p, state, path = np.array(START), {}, []
+    p, path = np.array(START), []
+    state: dict[str, Any] = {}
     for _ in range(STEPS):
         p, state = update(p, 2 * p - np.sin(p), state, options)
         path.append(p)
@@ -183,15 +184,15 @@ def test_a_rule_writes_into_nothing(name: str) -> None:
     p, g = np.array(START), np.array([0.5, -0.1, 0.0])
     state: dict[str, Any] = {}
     for _ in range(STEPS):
-        before = [p.copy(), g.copy(), dict(state)]
+        p_before, g_before, names = p.copy(), g.copy(), list(state)
         for array in (p, g, *state.values()):
             if isinstance(array, np.ndarray):
                 array.setflags(write=False)
         after, state_after = update(p, g, state, options)
         again, state_again = update(p, g, state, options)
-        np.testing.assert_array_equal(p, before[0])
-        np.testing.assert_array_equal(g, before[1])
-        assert state.keys() == before[2].keys()
+        np.testing.assert_array_equal(p, p_before)
+        np.testing.assert_array_equal(g, g_before)
+        assert list(state) == names
         np.testing.assert_array_equal(after, again)
         assert not any(np.shares_memory(after, each) for each in (p, g))
         for key, entry in state_after.items():

@@ -6,7 +6,7 @@ import copy
 import itertools
 import math
 import pickle
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -126,7 +126,10 @@ def test_a_training_with_a_schedule_by_hand() -> None:
         (lambda: cosine(10, 1.5), "floor must be at least 0 and below 1"),
         (lambda: warm_up(math.nan), "epochs must be a positive number"),
         (lambda: warm_up(5, start=-0.1), "start must be at least 0 and below 1"),
-        (lambda: warm_up(5, 10), r"then must be a schedule such as cosine\(95\) or None, not 10"),
+        (
+            lambda: warm_up(5, cast(Any, 10)),
+            r"then must be a schedule such as cosine\(95\) or None, not 10",
+        ),
         (lambda: plateau(1.0), "factor must be at least 0 and below 1"),
         (lambda: plateau(patience=-1), "patience must be a number from 0 up, not -1"),
         (lambda: plateau(threshold=2.0), "threshold must be at least 0 and below 1"),

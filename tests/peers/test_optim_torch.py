@@ -46,7 +46,7 @@ class Pair:
     def __init__(self) -> None:
         generator = np.random.default_rng(7)
         draw = generator.standard_normal
-        starts = [draw((3, 5)), draw(5), draw((5, 2)), draw(2), np.float64(0.7)]
+        starts: list[Any] = [draw((3, 5)), draw(5), draw((5, 2)), draw(2), np.float64(0.7)]
         self.x, self.y = draw((20, 8, 3)), draw((20, 8, 2))
         self.ours = [te.Value(start) for start in starts]
         self.theirs = [torch.tensor(start, requires_grad=True) for start in starts]

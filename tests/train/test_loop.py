@@ -159,7 +159,7 @@ def test_a_schedule_is_asked_before_every_step() -> None:
 
     def halves(epoch: float, losses: Sequence[float]) -> float:
         asked.append((epoch, len(losses)))
-        return 0.5**epoch
+        return float(0.5**epoch)
 
     model = network()
     optimizer = te.optim.SGD(model.parameters(), lr=0.2)

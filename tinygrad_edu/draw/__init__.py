@@ -4,6 +4,7 @@ from .addition import bit_accuracy, sums
 from .classes import confusion_matrix, mistakes, weight_images
 from .comparison import comparison
 from .curves import activation, activations
+from .descent import descent
 from .formulas import expression, latex, tree
 from .gallery import surfaces
 from .graph import Graph, graph
@@ -21,6 +22,7 @@ __all__ = [
     "comparison",
     "confusion_matrix",
     "decision_regions",
+    "descent",
     "expression",
     "gradient_magnitudes",
     "graph",

@@ -329,6 +329,7 @@ caption { padding: .25rem 0; font-weight: 600; text-align: start; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: start; }
 thead th { color: var(--faint); font-weight: 600; }
 tbody th { font-weight: 400; }
+td, thead th { overflow-wrap: normal; }
 td[class] { white-space: nowrap; font-weight: 600; }
 .right { color: var(--right); }
 .wrong { color: var(--wrong); }

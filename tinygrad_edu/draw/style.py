@@ -61,6 +61,24 @@ JAPANESE: Mapping[str, str] = {
     "{name} (not drawn in {count} of {total} epochs: zero, infinite or not a number)": (
         "{name}（{total} エポック中 {count} エポックは 0・無限大・非数のため描いていない）"
     ),
+    # ways down a function
+    "Ways down the {name} function": "{name} 関数を下る経路",
+    "Ways down the function": "関数を下る経路",
+    "function value": "関数の値",
+    "start": "初期値",
+    "minimum ({x}, {y}); distances are from here": "最小点 ({x}, {y})、距離はここから測る",
+    "a dot at each step": "点：1 ステップごと",
+    "a dot every {count} steps": "点：{count} ステップごと",
+    "{name} (leaves the picture)": "{name}（途中で図の外に出る）",
+    "{name}: no finite numbers from step {step} on": (
+        "{name}：{step} ステップ目から有限の値でない"
+    ),
+    "{name}: at {height} after {steps} steps": "{name}：{steps} ステップ後の値 {height}",
+    "{name}: {distance} away after {steps} steps": "{name}：{steps} ステップ後の距離 {distance}",
+    "{name}: {step} steps to within {near}": "{name}：{step} ステップで距離 {near} 未満",
+    "{name}: {count} of {total} within {near} after {steps} steps": (
+        "{name}：{steps} ステップ後に {total} 本中 {count} 本が距離 {near} 未満"
+    ),
     # surfaces and regions
     "Learned Activation Output Surface": "学習後の出力曲面",
     "Decision regions": "決定領域",

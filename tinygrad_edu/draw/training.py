@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from .style import (
@@ -108,7 +108,7 @@ def training(history: Any, *, lang: str = "en") -> Figure:
     times = np.arange(1, epochs + 1)
     handles: dict[str, Artist] = {}
     with figure_context(lang):
-        figure = new_figure(1.0 + 4.2 * len(measured), 3.6)
+        figure = new_figure(min(1.0 + 4.2 * len(measured), 10.4), 3.6)
         for position, name in enumerate(measured, 1):
             axes = figure.add_subplot(1, len(measured), position)
             curves = [columns.get(name), columns.get(_VALIDATION + name)]
@@ -147,7 +147,7 @@ def training(history: Any, *, lang: str = "en") -> Figure:
             elif drawn.min() >= 0 and drawn.max() <= 1:
                 below = max(0.0, drawn.min() - 0.05 * (1 - drawn.min()) - 0.002)
                 axes.set_ylim(below, 1 + 0.04 * (1 - below))
-                axes.yaxis.set_major_formatter(PercentFormatter(1))
+                axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.6g} %")
             axes.xaxis.set_major_locator(_whole_epochs())
             axes.grid(alpha=0.3)
         figure.suptitle(say("Training"))

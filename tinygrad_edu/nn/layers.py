@@ -134,7 +134,7 @@ class Residual(Module):
             raise ShapeError(
                 f"Residual adds its input, of shape {np.shape(x)}, to what its inner layer makes "
                 f"of it, of shape {np.shape(change)}; let the last layer inside give "
-                f"{np.shape(x)[-1:]} outputs"
+                f"{np.shape(x)[-1] if np.ndim(x) else 1} outputs"
             )
         return x + change
 

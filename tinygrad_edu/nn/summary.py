@@ -23,7 +23,7 @@ PRODUCTS = frozenset({"matmul", "affine", "dot"})
 # What only moves entries, or drops some, or puts zeros between them.
 MOVING = (
     "astype broadcast_to concatenate delete diag diagflat diagonal expand_dims first_half flip "
-    "getitem pad repeat reshape resize roll rot90 scatter second_half set_at squeeze stack "
+    "getitem pad repeat reshape resize roll rot90 second_half set_at squeeze stack "
     "swapaxes take take_along_axis tile transpose tril triu"
 )
 MOVES = frozenset(MOVING.split())

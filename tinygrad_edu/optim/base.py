@@ -16,7 +16,7 @@ from ..errors import NotTrackedError, OperandError, ShapeError, UnknownNameError
 from ..nn.module import Module
 
 Group = Mapping[str, Any]
-Parameters = Value | Group | Iterable[Value] | Iterable[Group]
+Parameters = Value | Group | Iterable[Value | Group]
 State = dict[str, Any]
 
 # Where PyTorch, Keras and the papers write another name.

@@ -39,7 +39,7 @@ rosenbrock = Landscape(
     lambda x, y: (1 - x) ** 2 + 100 * (y - x**2) ** 2,
     minimum=(1.0, 1.0),
     start=(-1.2, 1.0),
-    window=((-1.7, 1.7), (-0.6, 1.8)),
+    window=((-1.7, 1.7), (-0.6, 2.2)),
 )
 """A bent valley, steep across and nearly flat along. Source: Rosenbrock 1960, equation 30."""
 
@@ -48,7 +48,7 @@ beale = Landscape(
     lambda x, y: (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2,
     minimum=(3.0, 0.5),
     start=(1.0, 1.0),
-    window=((-0.3, 4.2), (-1.0, 1.6)),
+    window=((-0.3, 4.2), (-2.0, 1.6)),
 )
 """A plateau with steep walls. Source: Beale 1958; Moré, Garbow and Hillstrom 1981, problem 5."""
 

@@ -80,8 +80,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         table = model_table(model, sets, text)
         terminal.table(table.columns, [list(map(str, row)) for row in table.rows], left=(0, 1))
         # Dropout would make another function of it at each evaluation.
-        x, y = (part[few(sets)] for part in sets.training)
-        checked = check.model(model.eval(), task.loss, x, y, mode="directions")
+        checked = check.model(model.eval(), task.loss, *few(sets), mode="directions")
         summary = check_summary(checked, model, text)
         terminal.say(summary)
 
@@ -92,10 +91,13 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         try:
             learnt = told(settings, sets, checkpoint, terminal)
         except NonFiniteError as error:
-            terminal.say(text["diverged"].format(error=error))
+            what, *_ = str(error).splitlines()
+            terminal.say(text["diverged"].format(error=what))
             terminal.say(text["diverged_help"])
             if checkpoint.exists():
                 terminal.say(text["last_good"].format(file=checkpoint))
+            if history := getattr(error, "history", None):
+                history.to_csv(out / "history.csv")
             return 1
         if learnt.history.stopped:
             terminal.say(

@@ -21,9 +21,8 @@ SPELLINGS = {
     "drop_out": "dropout",
     "dense": "linear",
     "fc": "linear",
-    "gru": "rnn",
-    "lstm": "rnn",
 }
+LATER = ("lstm", "gru", "conv", "conv1d", "conv2d", "attention")
 
 
 class Recurrent(RNN):
@@ -100,7 +99,9 @@ def network(
 def named_activation(part: str) -> Any:
     """The activation, or an error that knows the other layers too."""
     name = part.partition(":")[0]
-    if name == "linear" and name != part:
+    if name in LATER:
+        raise UnknownNameError(f"there is no {name} yet; for sequences write rnn:16")
+    if SPELLINGS.get(name, name) == "linear" and part != "linear":
         raise UnknownNameError(f"{part!r}: a Linear layer is its width alone, as in 64")
     try:
         return named(part)

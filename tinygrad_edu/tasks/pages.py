@@ -267,8 +267,8 @@ def step_graph(
 ) -> bytes | None:
     """Save the graph of the loss of four rows; None where nothing can render it."""
     task = TASKS[settings.task]
-    x = Value(sets.training[0][few(sets)], name="x", requires_grad=False)
-    loss = task.loss(learnt.model(x), sets.training[1][few(sets)])
+    x, y = few(sets)
+    loss = task.loss(learnt.model(Value(x, name="x", requires_grad=False)), y)
     loss.name = "loss"
     learnt.model.zero_grad()
     loss.backward()
@@ -284,9 +284,11 @@ def step_graph(
     return rendered.encode()
 
 
-def few(sets: Sets) -> slice:
+def few(sets: Sets) -> tuple[Array, Array]:
     """Four rows from all over the training data, which may be sorted."""
-    return slice(None, None, len(sets.training[0]) // 4)
+    x, y = sets.training
+    rows = np.linspace(0, len(x) - 1, 4).astype(int)
+    return x[rows], y[rows]
 
 
 def seeds_table(
@@ -346,7 +348,7 @@ def make_report(
     task = TASKS[settings.task]
     tables = [
         report.Table(
-            text["results"],
+            text["on_each"],
             tuple(result_columns(settings, text)),
             tuple(map(tuple, result_rows(learnt, sets, settings, text))),
             " ".join(said) if settings.lang == "en" else "".join(said),

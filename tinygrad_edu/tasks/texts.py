@@ -79,6 +79,7 @@ ENGLISH = {
     "diverged_help": "Try a smaller --lr, or --clip 1.",
     "last_good": "The last good epoch is in {file}.",
     "results": "Results",
+    "on_each": "On each part of the data",
     "data": "data",
     "training": "training",
     "validation": "validation",
@@ -106,7 +107,7 @@ ENGLISH = {
     ),
     "sums_no_memory": (
         "{right} of {total} sums are right, and {bits} of their bits. Without rnn nothing is "
-        "handed on from one digit to the next, so the carry is unknown: it can only be guessed."
+        "handed on from one digit to the next, so it cannot know of a carry."
     ),
     "longer": (
         "Of {count} sums of two 32-bit numbers, four times as long as any it was shown, {right} "
@@ -187,8 +188,8 @@ ENGLISH = {
     "positions_heading": "Right bits by position",
     "positions_alt": "Bars with the share of right bits at each position of the sum.",
     "positions_look": (
-        "The lowest bit needs no carry; each further one needs that of all before it. A network "
-        "that cannot remember is right at 1 and guesses from 2 on."
+        "The lowest bit needs no carry, each further one that of all before it. A network that "
+        "cannot remember is right at 1, and from digit to digit nearer to guessing."
     ),
     "graph_heading": "One training step as a computation graph",
     "graph_alt": (
@@ -289,6 +290,7 @@ JAPANESE = {
     "diverged_help": "--lr を小さくするか、--clip 1 を付けて試してください。",
     "last_good": "発散する前のエポックは {file} にあります。",
     "results": "結果",
+    "on_each": "データごとの結果",
     "data": "データ",
     "training": "訓練",
     "validation": "検証",
@@ -318,7 +320,7 @@ JAPANESE = {
     ),
     "sums_no_memory": (
         "和 {total} 通りのうち {right} 通りが正解、ビットごとの正解率は {bits} です。rnn がないと"
-        "前の桁から何も伝わらないので、桁上がりは当て推量になります。"
+        "前の桁から何も伝わらないので、桁上がりを知ることができません。"
     ),
     "longer": (
         "学習に使った数の4倍の長さの 32 ビットの数どうしの和では、{count} 通りのうち {right} 通りが"
@@ -397,7 +399,7 @@ JAPANESE = {
     "positions_alt": "和の桁ごとの正解率を示した棒グラフ。",
     "positions_look": (
         "一番下の桁には桁上がりが要らず、それより上の桁には、それまでの桁上がりが要ります。"
-        "覚えておけないネットワークは 1 の桁だけ正しく、2 の桁からは当て推量になります。"
+        "覚えておけないネットワークは 1 の桁だけ正しく、桁が上がるほど当て推量に近づきます。"
     ),
     "graph_heading": "学習1回分の計算グラフ",
     "graph_alt": "データ・パラメータ・層の箱と、その間で渡される勾配の大きさを示した図。",

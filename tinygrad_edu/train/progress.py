@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -15,7 +16,7 @@ LINES = 10
 def progress(
     shown: bool | Terminal, done: int, epochs: int
 ) -> Iterator[Callable[[Mapping[str, float], int, float], None]]:
-    """A function to call with the epoch's numbers, the epochs done, and rows a second.
+    """A function to call with an epoch's numbers, the epochs done, and rows a second.
 
     `shown` is False for silence, True for standard error, or where to write.
     """
@@ -24,16 +25,19 @@ def progress(
         return
     terminal = Terminal(sys.stderr) if shown is True else shown
     every = max(1, epochs // LINES)
-    with terminal.progress("", epochs, done) as advance:
+    began, last = time.perf_counter(), ""
+    with terminal.progress("epochs", epochs, done) as advance:
 
         def tell(numbers: Mapping[str, float], epoch: int, rate: float) -> None:
-            values = "  ".join(
-                f"{name} {number:.4g}"
-                for name, number in numbers.items()
-                if name not in ("lr", "seconds")
-            )
-            advance(epoch, f"{values}  {rate:,.0f} rows/s")
+            nonlocal last
+            text = "  ".join(f"{name} {number:.4g}" for name, number in numbers.items())
+            text += f"  {rate:,.0f} rows/s"
+            advance(epoch, text)
+            last = f"epoch {epoch}/{epochs}  {text}"
             if terminal.console is None and (epoch % every == 0 or epoch in (1, epochs)):
-                terminal.say(f"epoch {epoch}/{epochs}  {values}")
+                left = (time.perf_counter() - began) / (epoch - done) * (epochs - epoch)
+                terminal.say(f"{last}  {left:.0f} s left")
 
         yield tell
+    if terminal.console is not None and last:
+        terminal.say(last)  # the bar is gone

@@ -12,10 +12,9 @@ import numpy as np
 
 from ...engine.node import PACKAGE, Node
 from ...engine.value import Operand, Value
-from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError, closest
+from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError
 
 Reduction = Literal["mean", "sum", "none"]
-REDUCTIONS = ("mean", "sum", "none")
 
 # What leaves every entry as it is.
 MOVES = frozenset(
@@ -79,10 +78,9 @@ def reduced(losses: Value, reduction: str, total: Any = None) -> Value:
         return losses.sum()
     if reduction == "none":
         return losses
-    if reduction == "batchmean":
-        raise UnknownNameError("no reduction 'batchmean'; write \"mean\", which is over the rows")
-    near = closest(str(reduction), REDUCTIONS)
-    raise UnknownNameError(f"no reduction {reduction!r}; write {near}")
+    raise UnknownNameError(
+        f'no reduction {reduction!r}; write "mean" (over all targets), "sum" or "none"'
+    )
 
 
 def weighted(weight: Any, number: Any) -> Value:
@@ -106,7 +104,8 @@ def warn_of_probabilities(prediction: Value, loss: str, why: str) -> None:
     while isinstance(node, Node) and node.op is not None:
         if node.op.name in PROBABILITIES:
             warnings.warn(
-                f"{loss} is given what comes out of {node.op.name}, but {why}",
+                f"{loss} is given what comes out of {node.op.name}, but {why}. Give it what goes "
+                f"into {node.op.name}: for an MLP write output=None",
                 LossWarning,
                 stacklevel=frames_to_the_user(),
             )

@@ -23,8 +23,13 @@ from .arguments import (
     warn_of_probabilities,
     weighted,
 )
-
-WHOLE = frozenset("biu")
+from .labels import (
+    class_weights,
+    column_weights,
+    one_hot,
+    refuse_labels,
+    refuse_rows_of_labels,
+)
 
 
 def bce(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
@@ -68,36 +73,12 @@ def bce_with_logits(
         z,
         "bce_with_logits",
         "takes the sigmoid itself: of a probability, from 0 to 1, that is from 0.5 to 0.73, so the "
-        "loss of a target 0 never falls below 0.69. Give it what goes into the sigmoid, as "
-        "MLP(..., output=None) returns it, or write te.nn.losses.bce",
+        "loss of a target 0 never falls below 0.69. For probabilities write te.nn.losses.bce",
     )
     true: Value = t * softplus(-z)
     if positive_weight is not None:
-        weight = np.asarray(positive_weight, z.dtype)
-        if weight.ndim > z.ndim or any(
-            a not in (1, b) for a, b in zip(weight.shape[::-1], z.shape[::-1], strict=False)
-        ):
-            raise ShapeError(
-                f"positive_weight of shape {weight.shape} does not fit logits of shape {z.shape}; "
-                "give a number, or one for each column"
-            )
-        true = true * weight
+        true = true * column_weights(positive_weight, z)
     return reduced(true + (1 - t) * softplus(z), reduction)
-
-
-def refuse_labels(loss: str, target: Any) -> None:
-    """Raise `OperandError` for whole numbers other than 0 and 1, as −1 and 1 or 0, 1, 2."""
-    plain = numbers(target)
-    if (least(plain) < 0 or greatest(plain) > 1) and np.all(plain == np.rint(plain)):
-        advice = (
-            "for −1 and 1 write (target + 1) / 2"
-            if set(np.unique(plain).tolist()) <= {-1, 1}
-            else "for classes from 0 up write te.nn.losses.cross_entropy"
-        )
-        raise OperandError(
-            f"{loss} takes targets from 0 to 1; these reach from {least(plain):.6g} to "
-            f"{greatest(plain):.6g}; {advice}"
-        )
 
 
 def cross_entropy(
@@ -138,17 +119,12 @@ def cross_entropy(
                 "target.argmax(axis=-1), or leave it out"
             )
     if weights is not None:
-        weights = np.asarray(weights, z.dtype)
-        if weights.shape != (classes,):
-            raise ShapeError(
-                f"weights must have shape ({classes},), one for each class, not {weights.shape}"
-            )
+        weights = class_weights(weights, z)
     warn_of_probabilities(
         z,
         "cross_entropy",
         "takes the softmax itself: that of probabilities, from 0 to 1, is nearly even, so the loss "
-        f"of {classes} classes never falls below {np.log1p((classes - 1) / np.e):.2f}. Give it "
-        "what goes into the softmax, as MLP(..., output=None) returns it",
+        f"of {classes} classes never falls below {np.log1p((classes - 1) / np.e):.2f}",
     )
     share = one_hot("cross_entropy", t, z, ignore_index) if by_class else t
     trust, total = share, None
@@ -164,70 +140,6 @@ def cross_entropy(
                 "there is nothing to average: every target is ignored or has the weight 0"
             )
     return reduced(weighted(-trust, log_softmax(z)).sum(axis=-1), reduction, total)
-
-
-def one_hot(loss: str, target: Any, scores: Any, ignored: int | None = None) -> Any:
-    """In the shape of the scores 1 for the class of each row, 0 for others and in ignored rows.
-
-    Raises `ShapeError`, `OperandError` for what is no class.
-    """
-    refuse_other_classes(loss, target, scores.shape, ignored)
-    # By comparison and not by an index: a target that is recorded is compared anew in a replay.
-    own = target[..., None] == np.arange(scores.shape[-1])
-    if ignored is not None:
-        own = own & (target != ignored)[..., None]
-    kind = scores.dtype.type
-    return np.where(own, kind(1), kind(0))
-
-
-def refuse_other_classes(
-    loss: str, target: Any, shape: tuple[int, ...], ignored: int | None
-) -> None:
-    """Raise `ShapeError` or `OperandError` for what is not a class for each row of scores."""
-    *rows, classes = shape
-    plain, wanted = numbers(target), tuple(rows)
-    if plain.shape != wanted:
-        if plain.shape == (*wanted, 1):
-            advice = "write target[..., 0]"
-        elif plain.shape[:-1] == wanted and set(np.unique(plain).tolist()) <= {0, 1}:
-            advice = f"these rows tell {plain.shape[-1]} classes apart, the scores {classes}"
-        elif len(shape) > 2 and plain.shape == (shape[0], *shape[2:]):
-            advice = "classes are the last axis: write np.moveaxis(scores, 1, -1)"
-        else:
-            advice = "give one class for each row"
-        raise ShapeError(
-            f"{loss} of scores of shape {shape} takes the class of each row, of shape {wanted}, "
-            f"or an array of shape {shape}; the target has shape {plain.shape}: {advice}"
-        )
-    if plain.dtype.kind not in WHOLE:
-        raise OperandError(
-            f"{loss} takes classes as whole numbers, not as {plain.dtype}; write "
-            "target.astype(int), and leave it a NumPy array: te.Value makes floats of it"
-        )
-    counted = plain if ignored is None else plain[plain != ignored]
-    if counted.size and (counted.min() < 0 or counted.max() >= classes):
-        low, high = int(counted.min()), int(counted.max())
-        if low == 1 and high == classes:
-            advice = "count from 0: write target - 1"
-        elif low < 0 and ignored is None and loss == "cross_entropy":
-            advice = f"for rows that do not count write ignore_index={low}"
-        else:
-            advice = f"a model with {high + 1} outputs has as many classes"
-        raise OperandError(
-            f"{loss} of {classes} classes takes the numbers 0 to {classes - 1}; the targets reach "
-            f"from {low} to {high}; {advice}"
-        )
-
-
-def refuse_rows_of_labels(target: Any) -> None:
-    """Raise `OperandError` for whole numbers that are neither one-hot rows nor empty ones."""
-    plain = numbers(target)
-    if np.all(plain == np.rint(plain)) and (least(plain) < 0 or plain.sum(axis=-1).max() > 1):
-        raise OperandError(
-            "a target in the shape of the logits holds probabilities, whose rows add up to 1, but "
-            f"these whole numbers do not; for classes give one number per row, of shape "
-            f"{plain.shape[:-1]}, and for several labels per row write te.nn.losses.bce_with_logits"
-        )
 
 
 def shortfall_forward(a: Any, b: Any, margin: Any = 1.0) -> Any:
@@ -257,7 +169,7 @@ shortfall = define_elementwise(
 def hinge(
     prediction: Operand, target: Operand, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> Value:
-    """Hinge loss: what the true answer lacks to lead by `margin`, which is what a SVM minimises.
+    """Hinge loss: what the true answer lacks to lead by `margin`, which is what an SVM minimises.
 
     For two classes prediction and target have one shape and the targets are −1 and 1: the loss is
     max(0, margin − t y). For several, predictions are scores of shape (..., classes) and targets
@@ -285,23 +197,24 @@ def hinge(
 
 
 def kl_divergence(log_prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
-    """Kullback–Leibler divergence of predicted from true probabilities: Σ t (log t − log p).
+    """Kullback–Leibler divergence of the true probabilities from the predicted: Σ t (log t − log p).
 
     `log_prediction` are logarithms of probabilities, as log_softmax gives them, `target`
     probabilities, both of shape (..., classes). The sum is over the classes; `reduction` is of the
     rows (PyTorch's "batchmean"). Where both all but agree the logarithms cancel: the error is then
     a few units in the last place of the terms, not of their sum. Raises `ShapeError` where the
-    shapes differ, `OperandError` for a negative target or a prediction that holds no logarithms;
-    warns (`LossWarning`) of one that comes out of a softmax.
+    shapes differ, `OperandError` for a negative target or a prediction that holds no logarithms.
     Source: Kullback and Leibler 1951, On Information and Sufficiency.
     """
     q, t = pair(log_prediction, target)
     if not q.ndim:
         raise ShapeError("kl_divergence takes rows of probabilities, not a single number")
-    advice = "it takes logarithms of probabilities: write te.activations.log_softmax of the logits"
-    warn_of_probabilities(q, "kl_divergence", advice)
-    if least(q.data) > 0:
-        raise OperandError(f"kl_divergence is given a prediction above 0 everywhere, but {advice}")
+    if least(q.data) >= 0 and greatest(q.data) > 0:
+        raise OperandError(
+            f"kl_divergence takes logarithms of probabilities, all from 0 down; these reach from "
+            f"{least(q.data):.6g} to {greatest(q.data):.6g}; write te.activations.log_softmax of "
+            "the logits, or np.log of probabilities"
+        )
     if least(numbers(t)) < 0:
         raise OperandError(
             "kl_divergence takes probabilities for targets; these reach down to "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from ...engine.value import Value
 from ...errors import OperandError, ShapeError
 from ..module import Module
 
-Penalised = Module | Value | Sequence[Value]
+Penalised = Module | Value | Iterable[Value]
 Select = Callable[[str], bool]
 
 
@@ -37,7 +37,7 @@ def l2(parameters: Penalised, select: Select | None = None) -> Value:
     return summed(np.square, chosen(parameters, select))
 
 
-def summed(size: Callable[[Any], Any], parameters: Sequence[Any]) -> Value:
+def summed(size: Callable[[Any], Any], parameters: list[Any]) -> Value:
     """Σ size(w) over all entries of all parameters."""
     first, *others = (np.sum(size(parameter)) for parameter in parameters)
     total: Value = sum(others, first)
