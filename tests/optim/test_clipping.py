@@ -30,9 +30,9 @@ def test_the_norm_is_that_of_all_gradients_together() -> None:
     assert clip_grad_norm(parameters, 10.0) == 5.0
     np.testing.assert_array_equal(parameters[0].grad, [3.0, 0.0])
     assert clip_grad_norm(parameters, 1.0) == 5.0
-    np.testing.assert_allclose(parameters[0].grad, [0.6, 0.0], rtol=1e-6)
+    np.testing.assert_allclose(parameters[0].grad, [3 / (5 + 1e-6), 0.0], rtol=1e-15)
     assert parameters[1].grad is None
-    assert parameters[2].grad == pytest.approx(0.8, rel=1e-6)
+    assert parameters[2].grad == pytest.approx(4 / (5 + 1e-6), rel=1e-15)
 
 
 @given(

@@ -46,6 +46,7 @@ def test_warm_up() -> None:
     schedule = warm_up(4, start=0.2)
     assert [schedule(epoch) for epoch in (0, 1, 4, 9)] == pytest.approx([0.2, 0.4, 1, 1])
     assert schedule(0.5) == pytest.approx(0.3)
+    assert warm_up(6)(2) == pytest.approx(1 / 3 + 2 / 9)
     followed = warm_up(4, cosine(6), start=0.2)
     assert [followed(epoch) for epoch in (2, 4, 7, 10)] == pytest.approx([0.6, 1, 0.5, 0])
 

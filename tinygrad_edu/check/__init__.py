@@ -10,6 +10,8 @@ fifty digits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
@@ -19,7 +21,7 @@ from ..engine.context import changed
 from ..engine.sweep import gradients as swept
 from ..engine.value import Value
 from ..errors import GradientError, OperandError, ShapeError
-from ..nn.module import Module
+from ..nn.module import Module, unchanged
 from .directions import by_directions
 from .entries import by_entries, claimed
 from .identities import Taylor, dot_product, taylor
@@ -126,7 +128,8 @@ def model(
     """Judge ∂loss(network(x), y)/∂p for every entry of every parameter p, in float64.
 
     `mode`, `precision` and `seed` are those of `gradients`. The parameters are as before
-    afterwards, without gradients. Raises `ShapeError` if the network has no parameters.
+    afterwards, without gradients, and so are running statistics and generators. Raises
+    `ShapeError` if the network has no parameters.
     """
     if not isinstance(network, Module) or not callable(loss):
         raise OperandError("give a model and a loss function, as in model(network, mse, x, y)")
@@ -136,10 +139,15 @@ def model(
     leaves = list(parameters.values())
     kept = [leaf.data for leaf in leaves]
 
+    # What draws or counts does so anew in every evaluation: one function is judged, with one mask.
+    changes = [*network.named_buffers(), *network.named_generators()]
+    alone = partial(unchanged, network) if changes else nullcontext
+
     def placed(arrays: Any) -> Any:
         for leaf, array in zip(leaves, arrays, strict=True):
             leaf.rebind(array)
-        return loss(network(x), y)
+        with alone():
+            return loss(network(x), y)
 
     def rule(*arrays: Any) -> tuple[Any, ...]:
         network.zero_grad()

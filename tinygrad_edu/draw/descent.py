@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 Window = tuple[tuple[float, float], tuple[float, float]]
 
 _GRID = 241
-_LEVELS = 14
+_LEVELS = 11
 _DOTS = 40
 _NEAR = 0.01
 
@@ -171,7 +171,7 @@ def _label(
 
 
 def _two_digits(number: float) -> str:
-    return f"{float(f'{number:.2g}'):,.10g}"
+    return f"{float(f'{number:.2g}'):,.10g}".replace("e-0", "e-")
 
 
 def _heights(function: Callable[[Any], Any], points: Floats) -> Floats:

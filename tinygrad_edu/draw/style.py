@@ -66,18 +66,24 @@ JAPANESE: Mapping[str, str] = {
     "Ways down the function": "関数を下る経路",
     "function value": "関数の値",
     "start": "初期値",
-    "minimum ({x}, {y}); distances are from here": "最小点 ({x}, {y})、距離はここから測る",
+    "minimum ({x}, {y}); distances are from here": "最小点 ({x}, {y})、距離はこの点から測る",
     "a dot at each step": "点：1 ステップごと",
     "a dot every {count} steps": "点：{count} ステップごと",
     "{name} (leaves the picture)": "{name}（途中で図の外に出る）",
+    # A number stays on the line of what it counts.
     "{name}: no finite numbers from step {step} on": (
-        "{name}：{step} ステップ目から有限の値でない"
+        "{name}： {step}\u00a0ステップ目から有限の値でない"
     ),
-    "{name}: at {height} after {steps} steps": "{name}：{steps} ステップ後の値 {height}",
-    "{name}: {distance} away after {steps} steps": "{name}：{steps} ステップ後の距離 {distance}",
-    "{name}: {step} steps to within {near}": "{name}：{step} ステップで距離 {near} 未満",
+    "{name}: at {height} after {steps} steps": "{name}： {steps}\u00a0ステップ後の値\u00a0{height}",
+    "{name}: {distance} away after {steps} steps": (
+        "{name}： {steps}\u00a0ステップ後の距離\u00a0{distance}"
+    ),
+    "{name}: {step} steps to within {near}": (
+        "{name}： {step}\u00a0ステップで距離\u00a0{near}\u00a0未満"
+    ),
     "{name}: {count} of {total} within {near} after {steps} steps": (
-        "{name}：{steps} ステップ後に {total} 本中 {count} 本が距離 {near} 未満"
+        "{name}： {steps}\u00a0ステップ後に {total}\u00a0本中\u00a0{count}\u00a0本が"
+        "距離\u00a0{near}\u00a0未満"
     ),
     # surfaces and regions
     "Learned Activation Output Surface": "学習後の出力曲面",

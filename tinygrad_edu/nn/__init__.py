@@ -42,16 +42,6 @@ ELSEWHERE = {
     "Flatten": "lambda x: x.reshape(len(x), -1)",
     "functional": "te.activations and te.nn.losses",
     "utils": "te.optim, for clip_grad_norm and clip_grad_value",
-    "MSELoss": "te.nn.losses.mse",
-    "L1Loss": "te.nn.losses.mae",
-    "SmoothL1Loss": "te.nn.losses.huber",
-    "HuberLoss": "te.nn.losses.huber",
-    "BCELoss": "te.nn.losses.bce",
-    "BCEWithLogitsLoss": "te.nn.losses.bce_with_logits",
-    "CrossEntropyLoss": "te.nn.losses.cross_entropy",
-    "NLLLoss": "te.nn.losses.cross_entropy, which takes logits",
-    "KLDivLoss": "te.nn.losses.kl_divergence",
-    "MultiMarginLoss": "te.nn.losses.hinge",
 } | dict.fromkeys(
     ("LSTM", "GRU", "LSTMCell", "GRUCell", "Conv", "Embedding", "MultiheadAttention"), UNBUILT
 )
@@ -60,10 +50,12 @@ ELSEWHERE = {
 def elsewhere(name: str) -> NoReturn:
     """Say what to write for a name of PyTorch's."""
     plain = re.sub(r"(Cell|[123]d)$", "", name)
+    letters = name.replace("_", "").lower()
     spelt = {known.replace("_", ""): known for known in activations.ACTIVATIONS}
-    activation = (spelt | activations.SPELLINGS).get(name.replace("_", "").lower())
-    if activation:
+    if activation := (spelt | activations.SPELLINGS).get(letters):
         hint = f"write te.activations.{activation}"
+    elif loss := losses.ELSEWHERE.get(letters):
+        hint = f"write te.nn.losses.{loss}"
     elif plain in __all__:
         hint = f"write te.nn.{plain}" + ", features last" * (plain == "BatchNorm")
     else:

@@ -216,6 +216,27 @@ def scope(name: str) -> Iterator[None]:
         STATE.reset(token)
 
 
+@contextmanager
+def unchanged(model: Module) -> Iterator[None]:
+    """Put the buffers, the generators and the modes of all modules back at the end."""
+    buffers = [(leaf, leaf.data) for _, leaf in model.named_buffers()]
+    drawn = [(each, each.bit_generator.state) for _, each in model.named_generators()]
+    modes = [(module, vars(module).get("training")) for _, module in model.named_modules()]
+    try:
+        yield
+    finally:
+        for leaf, data in buffers:
+            if leaf.data is not data:
+                leaf.rebind(data)
+        for generator, state in drawn:
+            generator.bit_generator.state = state
+        for module, mode in modes:
+            if mode is None:
+                vars(module).pop("training", None)
+            else:
+                module.training = mode
+
+
 def members(module: Module) -> Iterator[tuple[str, Any]]:
     """The Values, Modules and generators in all attributes of a module, with their paths in it."""
     for name, value in vars(module).items():

@@ -15,7 +15,7 @@ from ..engine.context import changed, observe
 from ..engine.node import Node
 from ..engine.value import Value
 from ..errors import ShapeError
-from .module import Module, members
+from .module import Module, members, unchanged
 
 Shape = tuple[int, ...]
 
@@ -179,27 +179,6 @@ def is_shape(x: Any) -> bool:
 def recorded(x: Any) -> Any:
     """Floats as a Value, so that what is done to them is recorded; indices as they are."""
     return Value(x, requires_grad=False) if x.dtype.kind == "f" else x
-
-
-@contextmanager
-def unchanged(model: Module) -> Iterator[None]:
-    """Put the buffers, the generators and the modes of all modules back at the end."""
-    buffers = [(leaf, leaf.data) for _, leaf in model.named_buffers()]
-    drawn = [(each, each.bit_generator.state) for _, each in model.named_generators()]
-    modes = [(module, vars(module).get("training")) for _, module in model.named_modules()]
-    try:
-        yield
-    finally:
-        for leaf, data in buffers:
-            if leaf.data is not data:
-                leaf.rebind(data)
-        for generator, state in drawn:
-            generator.bit_generator.state = state
-        for module, mode in modes:
-            if mode is None:
-                vars(module).pop("training", None)
-            else:
-                module.training = mode
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def network(
     outputs: int,
     *,
     sequences: bool = False,
-    seed: int | np.random.Generator = 0,
+    seed: int = 0,
 ) -> Sequential:
     """The layers of `text`, for inputs of width `inputs`.
 
@@ -78,7 +78,7 @@ def network(
             width = wide
         elif name == "dropout":
             # A generator of its own: its masks change no weight.
-            layers.append(Dropout(share(part, given), seed=np.random.default_rng([place, 1])))
+            layers.append(Dropout(share(part, given), seed=np.random.default_rng([seed, place])))
         elif name in ("batchnorm", "layernorm"):
             if colon:
                 raise UnknownNameError(f"{part!r}: {name} takes no number; write {name}")
@@ -106,13 +106,10 @@ def named_activation(part: str) -> Any:
     try:
         return named(part)
     except UnknownNameError as error:
-        if "write" in str(error):
+        if "; write" in str(error):
             raise
-        known = [*ACTIVATIONS, *(other.partition(":")[0] for other in OTHERS)]
-        raise UnknownNameError(
-            f"no layer {part!r}; there is {closest(name, known)}, widths such as 64, and "
-            f"{', '.join(OTHERS)}"
-        ) from None
+        known = closest(part, [*ACTIVATIONS, *OTHERS])
+        raise UnknownNameError(f"no layer {part!r}; there is {known}, or a width as 64") from None
 
 
 def initialiser(parts: list[str], place: int) -> str:
@@ -125,7 +122,7 @@ def initialiser(parts: list[str], place: int) -> str:
 
 def whole(part: str, text: str) -> int:
     """A width."""
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST:
+    if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= LARGEST:
         raise ShapeError(
             f"{part!r}: a width is a whole number from 1 to {LARGEST}, as in "
             f"{'rnn:16' if part.startswith('rnn') else '64'}"

@@ -113,7 +113,7 @@ def result_rows(learnt: Learnt, sets: Sets, settings: Settings, text: Text) -> l
     rows = []
     for name, found in learnt.results.items():
         count = f"{len(getattr(sets, name)[0]):,}"
-        label = f"{text[name]} ({text[kind].format(count=count)})"
+        label = text["part"].format(name=text[name], count=text[kind].format(count=count))
         rows.append([label, *(number(key, value) for key, value in found.items())])
     return rows
 

@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ..engine.context import no_grad, record_lines
 from ..engine.nonfinite import trace_nonfinite
 from ..engine.value import Value
 from ..errors import NonFiniteError, NotTrackedError, OperandError, ShapeError
-from ..nn.module import Module
+from ..nn.module import Module, unchanged
 from ..optim import Optimizer, clip_grad_norm, clip_grad_value
 from ..terminal import Terminal
 from .callbacks import Callback, Called, Run
@@ -161,7 +160,8 @@ def evaluate(
     rows = count(x, y)
     measured = named_metrics(metrics)
     mean = Mean()
-    with no_grad(), evaluating(model):
+    with no_grad(), unchanged(model):
+        model.eval()
         for inputs, target in batches(x, y, min(batch_size or rows, rows), shuffle=False):
             prediction = predict(model, inputs)
             found = {"loss": loss(prediction, target).item()}
@@ -275,18 +275,6 @@ def grouped(parts: Iterable[Data], size: int) -> Iterator[list[Data]]:
             group = []
     if group:
         yield group
-
-
-@contextmanager
-def evaluating(model: Module) -> Iterator[None]:
-    """A model in `eval` mode, each part afterwards in the mode that it had."""
-    modes = [(part, part.training) for _, part in model.named_modules()]
-    model.eval()
-    try:
-        yield
-    finally:
-        for part, mode in modes:
-            part.training = mode
 
 
 def predict(model: Module, x: Any) -> Any:

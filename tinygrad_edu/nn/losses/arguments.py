@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sys
 import warnings
-from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +22,7 @@ MOVES = frozenset(
         *("reshape", "squeeze", "stack", "swapaxes", "take", "transpose"),
     }
 )
-PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "softmin", "shares"})
+PROBABILITIES = frozenset({"sigmoid", "hard_sigmoid", "softmax", "softmin"})
 
 
 def as_prediction(given: Operand) -> Value:
@@ -117,9 +116,7 @@ def warn_of_probabilities(prediction: Value, loss: str, why: str) -> None:
 
 def frames_to_the_user() -> int:
     """How many frames the caller of the calling function is below the user's line."""
-    frame = sys._getframe(1)
-    for level in count(1):
-        if frame.f_back is None or not frame.f_code.co_filename.startswith(PACKAGE):
-            return level
-        frame = frame.f_back
-    raise AssertionError
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

@@ -142,7 +142,7 @@ def cross_entropy(
     return reduced(weighted(-trust, log_softmax(z)).sum(axis=-1), reduction, total)
 
 
-def shortfall_forward(a: Any, b: Any, margin: Any = 1.0) -> Any:
+def shortfall_forward(a: Any, b: Any, margin: Any) -> Any:
     """max(0, a − b + margin), rounded once."""
     with np.errstate(over="ignore", invalid="ignore"):
         apart, lost = difference(b, a)
@@ -197,7 +197,7 @@ def hinge(
 
 
 def kl_divergence(log_prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
-    """Kullback–Leibler divergence of the true probabilities from the predicted: Σ t (log t − log p).
+    """Kullback–Leibler divergence of true probabilities t from predicted p: Σ t (log t − log p).
 
     `log_prediction` are logarithms of probabilities, as log_softmax gives them, `target`
     probabilities, both of shape (..., classes). The sum is over the classes; `reduction` is of the
