@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import pytest
 
 import tinygrad_edu as te
-from tinygrad_edu import cli, xor
+from tinygrad_edu import cli, tasks, xor
 
 MODULE = [sys.executable, "-m", "tinygrad_edu"]
 
@@ -178,6 +178,138 @@ def test_help_and_version(capsys: pytest.CaptureFixture[str]) -> None:
     for default in ("8", "tanh", "sgd", "10000", "0.1", "runs/xor", "en"):
         assert f"(default: {default})" in shown
     assert "(default: True)" not in shown
+
+
+# ---- train ----
+
+
+def test_train_has_the_defaults_of_each_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(tasks, "run", lambda *arguments: given.append(arguments))
+    for name, task in tasks.TASKS.items():
+        assert call("train", name) == 0
+        settings, _, command = given.pop()
+        assert settings == task.defaults
+        assert settings.task == name
+        assert command.endswith(f"train {name}")
+
+
+def test_options_of_train_become_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[Any] = []
+    monkeypatch.setattr(tasks, "run", lambda *arguments: given.append(arguments))
+    line = "train digits --layers 32,gelu,10 --optimizer adamw --lr 1e-3 --epochs 7 --batch 64 "
+    line += "--schedule warm-up --clip 0.5 --weight-decay 0.01 --patience 4 --seed 3 --seeds 2 "
+    line += "--resume --out a/b --lang ja --no-plots"
+    assert call(*line.split()) == 0
+    settings, _, command = given[0]
+    assert settings == tasks.Settings(
+        *("digits", "32,gelu,10", 7, 64, Path("a/b"), "adamw", 1e-3, "warm-up", 0.5, 0.01, 4, 3, 2),
+        resume=True,
+        lang="ja",
+        plots=False,
+    )
+    assert command.endswith(line)
+
+
+BAD_TRAINING = {
+    "": "the following arguments are required: task",
+    "moon": "invalid choice: 'moon'",
+    "--epochs 3": "invalid choice: '3'",
+    "digits --layers": "expected one argument",
+    "digits --layers 64,relu,5": "the last layer has width 5, and this task has 10 outputs; write",
+    "moons --layers 8,ReLLU,1": "no layer 'rellu'; there is relu",
+    "moons --layers rnn:4,1": "rnn needs sequences",
+    "moons --optimizer adma": "no optimiser 'adma'; there is adam",
+    "moons --optimizer gd --weight-decay 0.1": "gd has no weight decay; write --optimizer sgd",
+    "moons --schedule cosin": "no schedule 'cosin'; there is cosine",
+    "moons --lr 0": "--lr: give a positive number, not '0'",
+    "moons --epochs 0": "--epochs: give a whole number from 1 up, not '0'",
+    "moons --batch 0": "--batch: give a whole number from 1 up, not '0'",
+    "moons --clip 0": "--clip: give a positive number, not '0'",
+    "moons --clip nan": "--clip: give a positive number, not 'nan'",
+    "moons --weight-decay -1": "--weight-decay: give a number from 0 up, not '-1'",
+    "moons --weight-decay inf": "--weight-decay: give a number from 0 up, not 'inf'",
+    "moons --weight-decay much": "--weight-decay: give a number from 0 up, not 'much'",
+    "moons --patience -1": "--patience: give a whole number from 0 up, not '-1'",
+    "moons --seed -1": "--seed: give a whole number from 0 up, not '-1'",
+    "moons --seeds 1001": "--seeds: give a whole number from 0 to 1000, not '1001'",
+    "moons --lang fr": "invalid choice: 'fr'",
+    "moons --out file": "file is a file; choose another folder",
+    "moons --hidden 3": "unrecognized arguments: --hidden 3",
+}
+
+
+@pytest.mark.parametrize("options", [*BAD_TRAINING])
+def test_a_bad_option_of_train_gets_one_line_and_code_2(
+    options: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def never(*_: object, **__: object) -> NoReturn:
+        raise AssertionError("trained")
+
+    monkeypatch.setattr(te.train, "fit", never)
+    (tmp_path / "file").write_text("precious")
+    assert call("train", *options.split()) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("\n") == 1
+    assert err.startswith("tinygrad-edu")
+    assert BAD_TRAINING[options] in err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_help_of_train_names_the_defaults_of_the_task(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert call("train", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(name in shown for name in tasks.TASKS)
+    assert call("train", "sequence", "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for default in ("rnn:16,1", "adam", "30", "32", "cosine", "runs/sequence", "en", "0.0"):
+        assert f"(default: {default})" in shown
+    assert "(default: gd 0.2, sgd 0.2" in shown
+    assert "rnn:16 a recurrent layer" in shown
+    assert "None" not in shown
+    assert call("train", "digits", "--help") == 0
+    assert "rnn" not in capsys.readouterr().out
+
+
+def test_train_returns_1_for_a_training_that_diverges(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = "train moons --no-plots --epochs 3 --lr 1e200 --optimizer sgd"
+    assert call(*line.split()) == 1
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert "The training has diverged. epoch 1, step 2 of 13: " in out
+
+
+def test_an_interrupted_training_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: object, **__: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(te.train, "fit", stop)
+    assert call("train", "moons", "--no-plots") == 130
+    assert capsys.readouterr().err == (
+        f"\nStopped. What was finished is in {Path('runs/moons')}. "
+        "The same command with --resume goes on from there.\n"
+    )
+
+
+def test_train_says_what_to_lower_where_memory_is_short(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> NoReturn:
+        raise MemoryError("Unable to allocate 149. GiB")
+
+    monkeypatch.setattr(tasks, "run", full)
+    assert call("train", "moons") == 2
+    assert capsys.readouterr().err.endswith("GiB; lower the widths in --layers, or --batch\n")
 
 
 def test_a_training_that_diverges_says_so_without_a_warning(

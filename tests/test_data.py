@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tinygrad_edu as te
@@ -333,6 +333,8 @@ def test_batches_and_parts_of_tuples_keep_their_rows_together() -> None:
 
 
 @given(st.integers(2, 60), st.floats(0.001, 0.999), st.integers(0, 99))
+@example(2, 0.999, 0)
+@example(2, 0.001, 0)
 def test_split_parts_the_rows(count: int, share: float, seed: int) -> None:
     x, y = np.arange(2 * count).reshape(count, 2), np.arange(count)
     (train, labels), (test, answers) = te.data.split(x, y, share, seed)

@@ -148,6 +148,14 @@ def test_a_hundred_seeds() -> None:
     assert final_losses(trained(seeds, 8, "linear")).max() < 0.2501
 
 
+@pytest.mark.parametrize("name", xor.OPTIMIZERS)
+def test_every_optimizer_learns(name: str) -> None:
+    settings = Settings(optimizer=name, epochs=1000, lr=1.0 if name in ("gd", "sgd") else 0.05)
+    learnt = learn("", hidden_network(settings, 0), settings, quiet())
+    assert learnt.right.all()
+    assert learnt.losses[-1] < 0.2 * learnt.losses[0]
+
+
 @pytest.mark.parametrize("activation", ["tanh", "relu", "softmax", "mish"])
 def test_networks_side_by_side_learn_what_each_learns_alone(activation: str) -> None:
     settings = Settings(hidden=3, activation=activation, epochs=200, lr=0.5)

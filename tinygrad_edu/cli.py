@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         kept = f" What was finished is in {settings.out}." if hasattr(settings, "out") else ""
+        if hasattr(settings, "resume"):
+            kept += " The same command with --resume goes on from there."
         print(f"\nStopped.{kept}", file=sys.stderr)
         return 130
     return code or 0
@@ -260,7 +262,8 @@ def add_task(kinds: Any, name: str, task: tasks.Task) -> None:
     add(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint in the folder, exactly as if never interrupted",
+        help="go on from the checkpoint in the folder, exactly as if never interrupted; the other "
+        "options must be the same",
     )
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
     add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -73,7 +72,7 @@ FIGURES: Mapping[str, Callable[[str], Figure]] = {
     "training": lambda lang: training(COLUMNS, lang=lang),
     "loss only": lambda lang: training({"loss": [1.0]}, lang=lang),
     "three metrics": lambda lang: training(
-        COLUMNS | {"right_sums": LOSS, "right_bits": LOSS}, lang=lang
+        {**COLUMNS, "right_sums": LOSS, "right_bits": LOSS}, lang=lang
     ),
     "sick training": lambda lang: training(
         {"loss": [np.nan, np.nan], "validation_loss": [-1.0, np.inf], "$r^2": [-3, 4]}, lang=lang
@@ -107,8 +106,17 @@ FIGURES: Mapping[str, Callable[[str], Figure]] = {
 }
 
 
-@pytest.mark.parametrize("lang", LANGUAGES)
-@pytest.mark.parametrize("name", FIGURES)
+USUAL = ("three metrics", "regions", "confusion", "mistakes", "weights", "sums", "positions")
+
+
+@pytest.mark.parametrize(
+    ("name", "lang"),
+    [
+        pytest.param(name, lang, marks=() if name in USUAL else pytest.mark.thorough)
+        for name in FIGURES
+        for lang in LANGUAGES
+    ],
+)
 def test_no_text_is_cut_off_or_covered(name: str, lang: str) -> None:
     figure = FIGURES[name](lang)
     assert figure.dpi == 100
@@ -151,7 +159,11 @@ def test_training_draws_both_kinds_of_data_over_all_epochs() -> None:
 
 def test_a_history_is_drawn_as_its_columns_are() -> None:
     history = History({name: list(values) for name, values in COLUMNS.items()})
-    assert texts(history.plot()) == texts(training(COLUMNS))
+    drawn = [line.get_ydata() for axes in history.plot().axes for line in axes.lines]
+    again = [line.get_ydata() for axes in training(COLUMNS).axes for line in axes.lines]
+    assert len(drawn) == 5
+    for one, other in zip(drawn, again, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_loss_that_is_not_positive_has_a_plain_axis() -> None:
@@ -186,7 +198,7 @@ def test_regions_lie_under_their_points_and_ring_the_wrong_ones() -> None:
 def test_an_answer_that_is_no_number_is_on_no_side() -> None:
     figure = FIGURES["diverged"]("en")
     assert "0 of 300 right" in figure.axes[0].get_title()
-    assert "not finite" in figure.axes[0].get_title()
+    assert "40,401 of 40,401 outputs are not" in figure.axes[0].get_title()
 
 
 def test_without_a_boundary_in_view_it_is_said() -> None:
@@ -236,19 +248,22 @@ def test_without_a_mistake_the_least_certain_are_drawn() -> None:
 
 def test_weights_are_drawn_as_images_on_one_scale() -> None:
     weight = np.arange(12.0).reshape(6, 2) - 4
-    figure = weight_images(weight, (2, 3))
-    *panels, _ = figure.axes
-    for axes, column in zip(panels, weight.T, strict=True):
-        (image,) = axes.images
-        np.testing.assert_array_equal(image.get_array(), column.reshape(2, 3))
-        assert (image.norm.vmin, image.norm.vmax) == (-7, 7)
-        np.testing.assert_allclose(image.cmap(0.5)[:3], 1, atol=0.01)
+    axes, _ = weight_images(weight, (2, 3)).axes
+    (image,) = axes.images
+    pixels: Any = image.get_array()
+    assert pixels.count() == 12
+    for frame, column in zip(axes.patches, weight.T, strict=True):
+        left, top = (round(edge + 0.5) for edge in frame.get_xy())  # type: ignore[attr-defined]
+        shown = pixels[top : top + 2, left : left + 3]
+        np.testing.assert_array_equal(shown, column.reshape(2, 3))
+    assert (image.norm.vmin, image.norm.vmax) == (-7, 7)
+    np.testing.assert_allclose(image.cmap(0.5)[:3], 1, atol=0.01)
 
 
 def test_of_many_units_those_with_the_largest_weights_are_drawn() -> None:
     weight = np.ones((4, 5)) * [1, 3, 0, -4, 2]
     figure = weight_images(weight, (2, 2), most=3)
-    assert [axes.get_title() for axes in figure.axes[:3]] == ["1", "3", "4"]
+    assert [text.get_text() for text in figure.axes[0].texts] == ["1", "3", "4"]
     assert figure.get_suptitle() == "Weights of the first layer: 3 of 5 units"
 
 
@@ -334,11 +349,3 @@ def test_what_cannot_be_drawn_is_refused(case: str) -> None:
     make, message = BAD[case]
     with pytest.raises(ValueError, match=message):
         make()
-
-
-def test_the_words_of_the_japanese_labels_are_japanese() -> None:
-    if "ja" not in LANGUAGES:
-        pytest.skip("no Japanese font on this machine (2026-11-22)")
-    for name in ("training", "regions", "confusion", "mistakes", "weights", "sums", "positions"):
-        shown = " ".join(texts(FIGURES[name]("ja")))
-        assert not re.search(r"\b(of|right|target|Epoch|weight|data \()\b", shown), shown

@@ -22,6 +22,8 @@ from tinygrad_edu.draw.report import (
     Prediction,
     PredictionTable,
     Report,
+    Section,
+    Table,
     page,
 )
 from tinygrad_edu.draw.style import JAPANESE, LANGUAGES
@@ -152,6 +154,30 @@ def test_tables_have_headers_a_caption_and_marks_that_need_no_colour() -> None:
     marks = [(a["class"], text) for _, a, text in parsed.all("td") if "class" in a]
     right, wrong = ("right", "✓ right"), ("wrong", "✗ wrong")
     assert marks == [right, wrong, right, right] * 2
+
+
+def test_tables_of_any_columns_and_sections_with_headings_of_their_own() -> None:
+    table = Table("caption", ("a", "b", "c"), (("1", "<2>", True), ("3", None, False)), "verdict")
+    bare = replace(table, verdict=None)
+    report = replace(
+        report_with("text"),
+        tables=(table,),
+        results="what came of it",
+        sections=(Section("the model", ("first", "second"), (bare, bare)),),
+    )
+    parsed = Page(page(report))
+    assert parsed.said("h2")[:3] == ["what came of it", "the model", "Pictures"]
+    assert parsed.said("caption") == ["caption"] * 3
+    headers = [(attributes["scope"], text) for _, attributes, text in parsed.all("th")]
+    row = [("col", "a"), ("col", "b"), ("col", "c"), ("row", "1"), ("row", "3")]
+    assert headers == row * 3
+    cells = [(attributes.get("class"), text) for _, attributes, text in parsed.all("td")]
+    marks = [("undecided", "– undecided"), ("wrong", "✗ wrong")]
+    assert cells == [(None, "<2>"), ("right", "✓ right"), *marks] * 3
+    paragraphs = parsed.said("p")
+    assert paragraphs.count("verdict") == 1
+    assert paragraphs.index("verdict") < paragraphs.index("first") < paragraphs.index("second")
+    assert "" not in paragraphs
 
 
 def test_the_predictions_come_before_the_pictures_and_a_missing_picture_is_told() -> None:

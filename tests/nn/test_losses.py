@@ -250,13 +250,32 @@ def test_bce_is_exact_where_the_prediction_is_certain() -> None:
         right = losses.bce(p[:2], np.array([0.0, 1.0]))
         wrong = losses.bce(p[2:], np.array([1.0, 0.0]), reduction="none")
         right.backward()
-    assert str(right.item()) == "0.0"
+    assert right.item() == 0
+    nothing = losses.bce(p[:2], np.array([0.0, 1.0]), reduction="none")
+    assert not np.any(np.signbit(nothing.data))  # it would be shown as −0
     np.testing.assert_array_equal(p.grad, [0.5, -0.5, 0, 0])  # 1 / (1 − p) and −1 / p, halved
     np.testing.assert_array_equal(wrong.data, [np.inf, np.inf])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (slopes,) = te.grad(wrong.sum(), [p])
+        second = te.hessian(lambda p: losses.bce(p, np.array([0.0, 1.0]), reduction="sum"))(
+            np.array([0.0, 1.0])
+        )
+    np.testing.assert_array_equal(second, np.eye(2))  # 1 / (1 − p)² and 1 / p²
     np.testing.assert_array_equal(slopes, [0, 0, -np.inf, np.inf])
+
+
+def test_targets_at_the_ends_have_their_gradients_too() -> None:
+    p, t = np.array([[0.2, 0.8]]), Value([[0.0, 1.0]])
+    losses.bce(p, t, reduction="sum").backward()
+    np.testing.assert_allclose(t.grad, np.log((1 - p) / p), rtol=1e-14)
+    logits, t = np.log(p), Value([[0.0, 1.0]])
+    losses.cross_entropy(logits, t).backward()
+    np.testing.assert_allclose(t.grad, -logits, rtol=1e-14)
+    # The verifier moves them a little out of [0, 1].
+    ends = np.array([0.0, 1.0])
+    for loss in (losses.bce, losses.bce_with_logits):
+        te.check.assert_gradients(lambda t, loss=loss: loss(p[0], t), ends)
 
 
 def test_bce_agrees_with_bce_of_logits() -> None:
@@ -496,6 +515,10 @@ def test_kl_divergence_refuses_what_holds_no_logarithms() -> None:
         OperandError, match=r"from 0 down; these reach from 0\.5 to 0\.5; .*log_softmax"
     ):
         losses.kl_divergence(Value(t), t)
+    with pytest.raises(OperandError, match=r"from 0 down; these reach from 0 to 1; "):
+        losses.kl_divergence(Value([1.0, 0.0]), [1.0, 0.0])
+    for certain in ([0.0, -np.inf], [0.0]):
+        assert losses.kl_divergence(Value(certain), [1.0, 0.0][: len(certain)]).item() == 0
     with pytest.raises(OperandError, match=r"reach down to -0\.5"):
         losses.kl_divergence(Value(np.log(t)), -t)
     with pytest.raises(ShapeError, match="rows of probabilities"):

@@ -159,6 +159,7 @@ def test_options_out_of_range_and_unknown_ones(options: dict[str, Any], message:
         (RMSprop, {"centred": True}, "write 'centered'"),
         (RMSprop, {"centered": 1}, "centered must be True or False, not 1"),
         (SGD, {"nesterov": True}, "looks ahead along the momentum"),
+        (SGD, {"eps": 0.1}, "SGD has no option 'eps'; it has params, lr, momentum"),
         (SGD, {"dampening": 0.1}, "SGD has no option 'dampening'; it has params, lr, momentum"),
         (GD, {"momentum": 0.1}, "GD has no option 'momentum'; it has params, lr"),
     ],
@@ -236,6 +237,32 @@ def test_an_option_of_a_group_may_be_written_between_steps() -> None:
     (p + q).backward()
     optimizer.step()
     assert (p.data, q.data) == (-0.1, -0.3)
+
+
+def test_what_is_written_into_a_group_is_checked_and_scaled() -> None:
+    optimizer = SGD([{"params": te.Value(0.0)}, {"params": te.Value(0.0)}], lr=0.1, momentum=0.5)
+    optimizer.scale(0.5)
+    optimizer.groups[1]["lr"] = 0.4
+    assert [group["lr"] for group in optimizer.groups] == [0.05, 0.4]
+    optimizer.scale(0.25)
+    assert [group["lr"] for group in optimizer.groups] == [0.025, 0.1]
+    optimizer.groups[0]["lr"] = 0
+    copied = copy.deepcopy(optimizer)
+    copied.scale(0.5)
+    assert [group["lr"] for group in copied.groups] == [0.0, 0.2]
+    for name, value in (("lr", -1), ("momentum", 1.0), ("weight_decay", "much")):
+        with pytest.raises(OperandError, match=f"{name} must be"):
+            optimizer.groups[0][name] = value
+    assert optimizer.groups[0]["momentum"] == 0.5
+
+
+def test_momentum_that_is_given_up_leaves_nothing_to_save() -> None:
+    optimizer = SGD(te.Value(1.0), momentum=0.5)
+    step(optimizer)
+    assert optimizer.state_dict()["state"][0].keys() == {"velocity"}
+    optimizer.groups[0]["momentum"] = 0.0
+    step(optimizer)
+    assert optimizer.state_dict()["state"] == [{}]
 
 
 def test_the_rate_of_all_groups() -> None:
@@ -319,6 +346,20 @@ def test_a_saved_state_stays_as_it_is(rule: type[Optimizer], options: dict[str, 
             if not isinstance(entry, int):
                 entry[...] = 99.0
     assert not any(np.any(entry == 99.0) for state in optimizer.states for entry in state.values())
+
+
+def test_a_loaded_state_is_a_copy_and_knows_the_rate_before_the_schedule() -> None:
+    optimizer = SGD(parameters(), lr=0.5, momentum=0.9)
+    step(optimizer)
+    optimizer.scale(0.5)
+    saved = optimizer.state_dict()
+    other = SGD(parameters())
+    other.load_state_dict(saved)
+    assert other.lr == 0.25
+    other.scale(1.0)
+    assert other.lr == 0.5
+    saved["state"][0]["velocity"][...] = 99.0
+    assert not np.any(other.states[0]["velocity"] == 99.0)
 
 
 def test_a_state_is_plain_numbers_arrays_and_names() -> None:

@@ -168,7 +168,6 @@ SCHEDULES: list[tuple[optim.Schedule, Scheduler]] = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
 @pytest.mark.parametrize(("schedule", "scheduler"), SCHEDULES, ids=lambda each: repr(each)[:30])
 def test_scheduled_rates(schedule: optim.Schedule, scheduler: Scheduler) -> None:
     pair = Pair()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from .heatmap import ABOVE, BELOW
@@ -16,6 +16,7 @@ from .style import COLOURS, figure_context, new_figure, short, translator
 Floats = NDArray[np.float64]
 
 _SIGNED = LinearSegmentedColormap.from_list("below and above zero", [BELOW, "#ffffff", ABOVE])
+_GAP = 3  # rows of pixels above an image, for its number
 _PALE = 0.08  # of the full colour: a cell that counts one is told from one that counts none
 
 
@@ -148,24 +149,29 @@ def weight_images(
     units = table.shape[1]
     chosen = np.sort(np.argsort(-np.square(finite).sum(axis=0), kind="stable")[:most])
     reach = float(np.abs(finite).max()) or 1.0
+    height, width = shape
+    columns = min(16 if len(chosen) > 32 else 8, len(chosen))
+    rows = -(-len(chosen) // columns)
+    # One picture for all: as many axes would take seconds to lay out.
+    mosaic = np.full((rows * (height + _GAP), columns * (width + 1)), np.nan)
     with figure_context(lang):
-        columns = min(16 if len(chosen) > 32 else 8, len(chosen))
-        rows = -(-len(chosen) // columns)
-        figure = new_figure(max(0.55 * columns + 1.2, 4.5), 0.72 * rows + 0.9)
-        grid: Any = figure.subplots(rows, columns, squeeze=False)
-        for axes, unit in zip(grid.flat, chosen, strict=False):
-            image = axes.imshow(
-                table[:, unit].reshape(shape), cmap=_SIGNED, vmin=-reach, vmax=reach
-            )
-            axes.set(xticks=(), yticks=())
-            axes.set_title(f"{unit}", fontsize="x-small", pad=2)
-        for axes in grid.flat[len(chosen) :]:
-            axes.set_visible(False)
+        figure = new_figure(max(0.58 * columns + 1.2, 4.8), 0.72 * rows + 0.9)
+        axes = figure.add_subplot()
+        for place, unit in enumerate(chosen):
+            top, left = (place // columns) * (height + _GAP) + _GAP, place % columns * (width + 1)
+            mosaic[top : top + height, left : left + width] = table[:, unit].reshape(shape)
+            frame = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, linewidth=0.6)
+            axes.add_patch(frame).set_clip_on(False)
+            axes.text(left + width / 2 - 0.5, top - 0.8, f"{unit}", ha="center", size="x-small")
+        image = axes.imshow(
+            np.ma.masked_invalid(mosaic), cmap=_SIGNED, vmin=-reach, vmax=reach, origin="upper"
+        )
+        axes.set_axis_off()
         text = say("Weights of the first layer, unit by unit")
         if len(chosen) < units:
             text = say("Weights of the first layer: {shown} of {units} units")
         figure.suptitle(text.format(shown=len(chosen), units=units))
-        bar = figure.colorbar(image, ax=grid, label=say("weight"), pad=0.02)
+        bar = figure.colorbar(image, label=say("weight"), pad=0.02)
         bar.set_ticks([-reach, 0, reach], labels=[short(-reach, 2), "0", short(reach, 2)])
     return figure
 

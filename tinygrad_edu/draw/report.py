@@ -47,7 +47,7 @@ class Table:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str | bool | None, ...], ...]
-    verdict: str = ""
+    verdict: str | None = None
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,11 @@ def _table(table: Table, lang: str) -> str:
         lines.append(f'<tr><th scope="row">{_text(str(first))}</th>{cells}</tr>')
     lines += ["</tbody>", "</table>"]
     return "\n".join(
-        [*lines, *([_element("p", table.verdict)] if table.verdict else []), "</section>"]
+        [
+            *lines,
+            *([_element("p", table.verdict)] if table.verdict is not None else []),
+            "</section>",
+        ]
     )
 
 

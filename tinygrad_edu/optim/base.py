@@ -35,16 +35,28 @@ SPELLINGS = {
 }
 
 
+class Options(dict[str, Any]):
+    """The options of a group: what is written into it is checked, and a rate is one to scale."""
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        # A group of rate 0 rests.
+        check = not_negative if name == "lr" else CHECKS.get(name, as_given)
+        super().__setitem__(name, check(name, value))
+        if name == "lr":
+            super().__setitem__("base_lr", self["lr"])
+
+
 class Optimizer(ABC):
     """Moves parameters against their gradients, each by the same pure rule.
 
     `params` are leaves, or groups `[{"params": [...], "lr": 0.01}, ...]` with options of their
     own; what a group leaves out is as for all. `groups` is the list of these dicts with every
-    option filled in, and may be written to. A rule of your own is a subclass with `update`.
+    option filled in, and may be written to: `groups[0]["lr"] = 0.1`. A rule of your own is a
+    subclass with `update`.
     Raises `OperandError`.
     """
 
-    groups: list[dict[str, Any]]
+    groups: list[Options]
     params: list[Value]
     """All parameters, group by group."""
     states: list[State]
@@ -70,7 +82,7 @@ class Optimizer(ABC):
             raise OperandError(f"{rule} got the same parameter twice, which would be moved twice")
         self.states = [{} for _ in self.params]
 
-    def group(self, one: Any) -> dict[str, Any]:
+    def group(self, one: Any) -> Options:
         """A group with its leaves in a list and every option checked."""
         rule = type(self).__name__
         if not isinstance(one, Mapping) or "params" not in one:
@@ -79,8 +91,8 @@ class Optimizer(ABC):
                 f"not {one!r}"
             )
         refuse_unknown(rule, one, ["params", *self.defaults])
-        checked = options({**self.defaults, **one, "params": leaves(rule, one["params"])})
-        return {**checked, "base_lr": checked["lr"]}
+        checked = in_range({**self.defaults, **one, "params": leaves(rule, one["params"])})
+        return Options({**checked, "base_lr": checked["lr"]})
 
     @staticmethod
     @abstractmethod
@@ -123,17 +135,17 @@ class Optimizer(ABC):
     @lr.setter
     def lr(self, rate: float) -> None:
         for group in self.groups:
-            group["lr"] = group["base_lr"] = CHECKS["lr"]("lr", rate)
+            group["lr"] = positive("lr", rate)
 
     def scale(self, factor: float) -> None:
-        """Set each group's `lr` to `factor` × its `base_lr`: the rate it was made with.
+        """Set each group's `lr` to `factor` × its `base_lr`, the rate that it was given last.
 
-        `factor` is what a schedule returns: `optimizer.scale(schedule(epoch, losses))`. Assigning
-        `optimizer.lr` changes the base rates too. Raises `OperandError` for a factor below 0.
+        `factor` is what a schedule returns: `optimizer.scale(schedule(epoch, losses))`. Raises
+        `OperandError` for a factor below 0.
         """
         factor = not_negative("the factor of lr", factor)
         for group in self.groups:
-            group["lr"] = factor * group["base_lr"]
+            group.update(lr=factor * group["base_lr"])  # past the base rate
 
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on, but for the parameters: numbers and copied arrays.
@@ -184,7 +196,7 @@ class Optimizer(ABC):
             same_names(f"a group of {rule}", one, group)
             # A schedule may have brought the rate down to 0.
             rate = not_negative("lr", one["lr"])
-            checked = options({**one, "lr": one["base_lr"], "params": group["params"]})
+            checked = in_range({**one, "lr": one["base_lr"], "params": group["params"]})
             loaded.append({**checked, "lr": rate, "base_lr": checked["lr"]})
         states = iter(saved["state"])
         self.states = [
@@ -263,8 +275,8 @@ def same_names(what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -
         raise UnknownNameError(f"{what} {' and '.join(said)}; give what state_dict() returned")
 
 
-def options(group: Group) -> dict[str, Any]:
-    """The options in their ranges. Raises `OperandError`."""
+def in_range(group: Group) -> dict[str, Any]:
+    """The options as numbers. Raises `OperandError` for one out of its range."""
     checked = {name: CHECKS.get(name, as_given)(name, value) for name, value in group.items()}
     if checked.get("nesterov") and not checked["momentum"]:
         raise OperandError("nesterov looks ahead along the momentum; give momentum=0.9, say")

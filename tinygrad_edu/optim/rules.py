@@ -37,12 +37,12 @@ class SGD(Optimizer):
         """One step."""
         if weight_decay := options["weight_decay"]:
             gradient = gradient + weight_decay * parameter
+        after = {}
         if momentum := options["momentum"]:
-            velocity = momentum * state.get("velocity", 0.0) + gradient
-            state = {"velocity": velocity}
+            after["velocity"] = velocity = momentum * state.get("velocity", 0.0) + gradient
             gradient = gradient + momentum * velocity if options["nesterov"] else velocity
         # Written so, NumPy reuses the memory of the product.
-        return parameter + -options["lr"] * gradient, state
+        return parameter + -options["lr"] * gradient, after
 
 
 class GD(SGD):

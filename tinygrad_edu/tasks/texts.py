@@ -43,8 +43,8 @@ ENGLISH = {
         "parameters, finite differences confirm the gradient to at least {digits} digits."
     ),
     "check_other": (
-        "Gradient check: along {correct} of {total} random directions through all {parameters} "
-        "parameters, finite differences confirm the gradient."
+        "Gradient check: of {total} derivatives, along random directions through all {parameters} "
+        "parameters, finite differences confirm none."
     ),
     "check_kink": (
         " {kink} meet a kink, accepted: the slopes on its two sides differ, and the gradient is "
@@ -177,8 +177,8 @@ ENGLISH = {
     "weights_alt": "The weights of each unit as an image of 8 × 8 pixels.",
     "weights_look": (
         "Blue is ink that makes a unit's pre-activation larger, orange ink that makes it smaller. "
-        "Look for strokes, edges and holes; pixels at the border, which are always paper, keep "
-        "the weights that they were given at the start."
+        "Look for strokes, edges and holes; pixels that are always paper keep the weights that "
+        "they were given at the start."
     ),
     "sums_heading": "Sums bit by bit",
     "sums_alt": "Sums written one below the other with carries, and the answer of the network.",
@@ -254,8 +254,8 @@ JAPANESE = {
         "勾配を数値微分で {digits} 桁以上確認。"
     ),
     "check_other": (
-        "勾配確認：全 {parameters} パラメータを通るランダムな {total} 方向のうち {correct} 方向の"
-        "勾配を数値微分で確認。"
+        "勾配確認：全 {parameters} パラメータを通るランダムな方向の微分 {total} 個のうち、"
+        "数値微分で確認できたものはありません。"
     ),
     "check_kink": (
         "{kink} 方向は折れ点（微分できない点）に当たるので合格扱い：左右の傾きが異なり、"
@@ -388,7 +388,7 @@ JAPANESE = {
     "weights_alt": "ユニットごとの重みを 8 × 8 画素の画像で示した図。",
     "weights_look": (
         "青い画素にインクがあるとそのユニットの活性化前の値が大きくなり、橙色の画素にあると"
-        "小さくなります。線・輪郭・穴を探してみてください。いつも白い端の画素の重みは、"
+        "小さくなります。線・輪郭・穴を探してみてください。いつも白い画素の重みは、"
         "初期値のまま残ります。"
     ),
     "sums_heading": "ビットごとの足し算",

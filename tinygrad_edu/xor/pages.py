@@ -57,7 +57,7 @@ def verdict(learnt: Learnt, text: Mapping[str, str]) -> str:
     count = int(learnt.right.sum())
     facts = {"loss": f"{loss:.4f}", "right": count}
     *hidden, _ = learnt.network.layers
-    straight = not hidden or learnt.network.activation.name == "linear"  # type: ignore[attr-defined]
+    straight = not hidden or learnt.network.activation.name == "linear"
     if not np.isfinite(loss):
         return text["diverged"].format(**facts)
     if count == 4 and loss < 0.01:

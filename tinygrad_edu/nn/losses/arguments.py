@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ...engine.node import PACKAGE, Node
+from ...engine.operation import REAL, define_elementwise
 from ...engine.value import Operand, Value
 from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError
 
@@ -82,10 +83,23 @@ def reduced(losses: Value, reduction: str, total: Any = None) -> Value:
     )
 
 
-def weighted(weight: Any, number: Any) -> Value:
+def weighted_forward(weight: Any, number: Any) -> Any:
     """Their product; 0 where the weight is 0, though the number is infinite there."""
-    product: Value = weight * np.where((weight != 0) | np.isfinite(number), number, 0.0)
-    return product
+    with np.errstate(invalid="ignore"):
+        product = weight * number
+    return np.where((weight == 0) & np.isinf(number), 0.0, product)
+
+
+# The logarithm of what is impossible, −∞, counts nothing where it never happens.
+weighted = define_elementwise(
+    "weighted",
+    weighted_forward,
+    (lambda out, weight, number: number, lambda out, weight, number: weight),
+    formula=r"{0} \cdot {1}",
+    domain=(REAL, REAL),
+    extremes=((0.0, 1e308), (1e200, 1e-200)),
+    definition=lambda weight, number: weight * number,
+)
 
 
 def positive(what: str, number: Any) -> None:

@@ -48,10 +48,9 @@ def bce(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> 
         )
     refuse_labels("bce", t)
     with np.errstate(divide="ignore"):
-        # Certainty that is right costs nothing: its logarithm, −∞, must not meet a 0.
-        true = t * np.log(np.where((t != 0) | (p > 0), p, 1.0))
-        false = (1 - t) * np.log1p(np.where((t != 1) | (p < 1), -p, 0.0))
-    return reduced(0.0 - (true + false), reduction)  # a loss of 0, and not of −0
+        true, false = np.log(p), np.log1p(-p)
+    losses = weighted(t, true) + weighted(1 - t, false)
+    return reduced(0.0 - losses, reduction)  # a loss of 0, and not of −0
 
 
 def bce_with_logits(
@@ -143,11 +142,11 @@ def cross_entropy(
 
 
 def shortfall_forward(a: Any, b: Any, margin: Any) -> Any:
-    """max(0, a − b + margin), rounded once."""
+    """max(0, a − b + margin), right in the last place where a − b is all but −margin, too."""
     with np.errstate(over="ignore", invalid="ignore"):
         apart, lost = difference(b, a)
-        whole, more = difference(-margin, apart)
-        return np.maximum(whole + (lost + more), 0.0)
+        # Where this cancels it is exact, and what the difference has lost is all that is missing.
+        return np.maximum(apart + margin + lost, 0.0)
 
 
 shortfall = define_elementwise(
@@ -220,5 +219,6 @@ def kl_divergence(log_prediction: Operand, target: Operand, reduction: Reduction
             "kl_divergence takes probabilities for targets; these reach down to "
             f"{least(numbers(t)):.6g}"
         )
-    losses = weighted(t, np.log(np.where(t > 0, t, 1.0)) - q)
+    with np.errstate(divide="ignore"):
+        losses = weighted(t, np.log(t)) - weighted(t, q)
     return reduced(losses.sum(axis=-1), reduction)
