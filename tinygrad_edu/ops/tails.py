@@ -49,6 +49,10 @@ def greatest(x: Any) -> float:
 
 def amended(out: Any, chosen: Any, formula: Callable[..., Any], *arguments: Any) -> Any:
     """`out`, a new array or number, with `formula` of the arguments where `chosen` holds."""
+    if np.ndim(out) and not out.flags.c_contiguous:  # of a transposed array: flat, it is a copy
+        if np.any(chosen):
+            out[chosen] = formula(*(each[chosen] for each in arguments))
+        return out
     flat = np.reshape(out, -1)
     places = np.flatnonzero(chosen)
     if places.size:
