@@ -312,7 +312,8 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(tmp_path: Any) -> 
     held = file.read_bytes()
     model = Noisy(seed=1)
     start = model.state_dict()
-    with pytest.raises(OperandError, match=r"batch_size=20 \(now 10\), seed=0 \(now 4\)"):
+    differences = r"batch_size=20 \(now 10\), seed=0 \(now 4\), lr=0.01 \(now 0.001\)"
+    with pytest.raises(OperandError, match=differences):
         quietly(
             model,
             (X, Y),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -62,7 +63,7 @@ class Checkpoint:
             **{f"model.{name}": each for name, each in run.model.named_generators()},
         }
         self.callbacks = callbacks
-        self.settings = dict(settings)
+        self.settings = json.loads(json.dumps(settings))  # as they will be read
 
     def write(self) -> None:
         """Replace the file by the training as it is now.

@@ -80,11 +80,13 @@ def fit(
     measured = named_metrics(metrics)
     run = Run(model, optimizer, History(), epochs)
     settings = {
-        "optimizer": type(optimizer).__name__,
         "rows": rows,
         "batch_size": size,
         "accumulate": int(accumulate),
         "seed": None if isinstance(seed, np.random.Generator) else int(seed),
+        "clip_norm": clip_norm,
+        "clip_value": clip_value,
+        **rates(optimizer),
     }
     file = Checkpoint(checkpoint, run, shuffle, called, settings) if checkpoint else None
     if file and resume and file.path.exists():
@@ -245,6 +247,20 @@ class Step:
         raise NonFiniteError(
             f"{told}, and finite when computed again; gradients of several batches have overflowed"
         )
+
+
+def rates(optimizer: Optimizer) -> dict[str, Any]:
+    """What an optimiser was made with: its rule, and the options of each group."""
+    groups = [
+        {name: group[name] for name in group if name not in ("params", "base_lr")}
+        for group in optimizer.groups
+    ]
+    several = len(groups) > 1
+    return {"optimizer": type(optimizer).__name__} | {
+        f"groups[{number}].{name}" if several else name: value
+        for number, group in enumerate(groups)
+        for name, value in group.items()
+    }
 
 
 class Mean:
