@@ -252,7 +252,7 @@ class Step:
 def rates(optimizer: Optimizer) -> dict[str, Any]:
     """What an optimiser was made with: its rule, and the options of each group."""
     groups = [
-        {name: group[name] for name in group if name not in ("params", "base_lr")}
+        {name.removeprefix("base_"): group[name] for name in group if name not in ("params", "lr")}
         for group in optimizer.groups
     ]
     several = len(groups) > 1
