@@ -18,16 +18,14 @@ import pytest
 import tinygrad_edu as te
 from tests.ops.test_mutants import Mistake, after, changed, frozen, mutants, swapped
 from tests.ops.user_records import ALL, DECLARED, registered, restored
+from tests.shares import one_in
 from tinygrad_edu.check.records import KEPT, rule
 from tinygrad_edu.check.report import Report
 from tinygrad_edu.engine.operation import Elementwise, Operation
 from tinygrad_edu.errors import OperandError, UnknownNameError
 
 DIFFERENTIABLE = [op for op in ALL if op.differentiable]
-SOMETIMES = [
-    pytest.param(op, id=op.name, marks=() if i % 3 == 0 else pytest.mark.thorough)
-    for i, op in enumerate(DIFFERENTIABLE)
-]
+SOMETIMES = one_in(8, DIFFERENTIABLE)
 # Where a function is all but constant, rounding hides its slopes.
 UNCLEAR = 0.07
 

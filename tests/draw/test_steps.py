@@ -21,6 +21,7 @@ import pytest
 
 import tinygrad_edu as te
 from tests.ops.user_records import restored
+from tests.shares import one_in
 from tinygrad_edu.activations import sigmoid
 from tinygrad_edu.check.samples import apply, arguments, fixed_cases
 from tinygrad_edu.draw.page.recording import Recording
@@ -240,7 +241,9 @@ def test_every_number_is_the_engine_s(compute: Callable[[], te.Value]) -> None:
     compare_with_the_engine(compute())
 
 
-@pytest.mark.parametrize("name", [n for n, op in te.OPERATIONS.items() if op.differentiable])
+@pytest.mark.parametrize(
+    "name", one_in(4, (n for n, op in te.OPERATIONS.items() if op.differentiable))
+)
 def test_every_number_of_every_record_is_the_engine_s(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -1123,7 +1126,7 @@ def problems(shown: Shown) -> list[str]:
     return [str(each) for each in found]
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", one_in(3, SIZES))
 @pytest.mark.parametrize(
     ("compute", "lang", "scheme"),
     [(network, "en", "light"), (fan_out, "ja", "dark"), (broadcast, "ja", "light")],

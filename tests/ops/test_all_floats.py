@@ -6,7 +6,7 @@ Nothing here names a right operation: a record is tested from the moment it is r
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,23 +26,13 @@ from tests.ops.judges import (
 )
 from tests.ops.test_mutants import Mistake, Rule, after, changed
 from tests.ops.user_records import ELEMENTWISE, STRUCTURAL
+from tests.shares import one_in
 from tinygrad_edu.check.samples import arguments, corners, interval, option_sets, structural_cases
 from tinygrad_edu.check.strategies import SEEDS
 from tinygrad_edu.engine.operation import Operation
 
 SOME, FEW = (settings(max_examples=settings().max_examples * share // 15) for share in (10, 3))
 ANY = st.floats(allow_nan=False, allow_infinity=False)
-
-
-def one_in_five(ops: Sequence[Operation], first: int) -> pytest.MarkDecorator:
-    """All records, most of them in the thorough run only: so many digits take their time."""
-    return pytest.mark.parametrize(
-        "op",
-        [
-            pytest.param(op, id=op.name, marks=() if i % 5 == first else pytest.mark.thorough)
-            for i, op in enumerate(ops)
-        ],
-    )
 
 
 def places(op: Operation, position: int) -> list[float]:
@@ -67,21 +57,21 @@ def points(draw: st.DrawFn, op: Operation) -> Any:
     return drawn
 
 
-@one_in_five(ELEMENTWISE, 0)
+@pytest.mark.parametrize("op", one_in(6, ELEMENTWISE, 0))
 @SOME
 @given(data=st.data())
 def test_value_and_slopes_are_true_at_any_floats(op: Operation, data: st.DataObject) -> None:
     judge_slopes(op, data.draw(st.sampled_from(option_sets(op))), data.draw(points(op)))
 
 
-@one_in_five(ELEMENTWISE, 1)
+@pytest.mark.parametrize("op", one_in(6, ELEMENTWISE, 1))
 @FEW
 @given(data=st.data())
 def test_three_orders_are_true_at_any_floats(op: Operation, data: st.DataObject) -> None:
     judge_orders(op, data.draw(st.sampled_from(option_sets(op))), data.draw(points(op)))
 
 
-@one_in_five(STRUCTURAL, 2)
+@pytest.mark.parametrize("op", one_in(6, STRUCTURAL, 2))
 @FEW
 @given(data=st.data())
 def test_gradients_are_true_for_entries_of_any_size(op: Operation, data: st.DataObject) -> None:
@@ -90,7 +80,7 @@ def test_gradients_are_true_for_entries_of_any_size(op: Operation, data: st.Data
     judge_entries(op, entries(op, case, data.draw(st.sampled_from(WIDTHS)), rng), rng)
 
 
-@one_in_five(STRUCTURAL, 3)
+@pytest.mark.parametrize("op", one_in(6, STRUCTURAL, 3))
 @FEW
 @given(data=st.data())
 def test_three_orders_are_true_along_a_direction(op: Operation, data: st.DataObject) -> None:
