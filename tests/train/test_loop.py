@@ -312,7 +312,7 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(tmp_path: Any) -> 
     held = file.read_bytes()
     model = Noisy(seed=1)
     start = model.state_dict()
-    differences = r"batch_size=20 \(now 10\), seed=0 \(now 4\), lr=0.01 \(now 0.001\)"
+    differences = r"with lr=0.01 \(now 0.001\), batch_size=20 \(now 10\), seed=0 \(now 4\);"
     with pytest.raises(OperandError, match=differences):
         quietly(
             model,
@@ -322,19 +322,57 @@ def test_a_checkpoint_of_another_training_is_refused_and_kept(tmp_path: Any) -> 
             epochs=3,
             batch_size=10,
             seed=4,
-            callbacks=[te.train.EarlyStopping()],
+            validation=(X, Y),
+            callbacks=[te.train.EarlyStopping(patience=4)],
             checkpoint=file,
             resume=True,
         )
     assert file.read_bytes() == held
     for name, array in model.state_dict().items():
         assert array.tobytes() == start[name].tobytes()
-    with pytest.raises(OperandError, match=r"generators shuffle, model\.generator"):
-        noisy_training(network(), 3, file, resume=True)
-    larger = Noisy()
-    larger.inner = te.nn.MLP([2, 7, 1], "tanh")
-    with pytest.raises(ValueError, match="does not fit the model"):
-        noisy_training(larger, 3, file, resume=True)
+
+
+class Scaled(te.train.Callback):
+    """A callback that remembers nothing, but is there."""
+
+
+OTHER_TRAININGS: dict[str, dict[str, Any]] = {
+    "model": {"model": lambda: te.nn.MLP([2, 6, 1], "relu")},
+    "generators": {"model": Noisy},
+    "data": {"data": (2 * X, Y)},
+    "loss": {"loss": te.nn.losses.mae},
+    "rule": {"optimizer": te.optim.RMSprop},
+    "decay": {"optimizer": partial(te.optim.Adam, weight_decay=0.1)},
+    "schedule": {"schedule": te.optim.cosine(6)},
+    "validation": {"validation": None},
+    "metrics": {"metrics": [te.train.binary_accuracy]},
+    "callbacks": {"callbacks": [Scaled()]},
+    "clipping": {"clip_norm": 1.0},
+    "accumulation": {"accumulate": 2},
+    "fewer epochs": {"epochs": 1},
+}
+
+
+def small_training(file: Any, **changed: Any) -> Any:
+    options: dict[str, Any] = {
+        **{"data": (X, Y), "loss": te.nn.losses.mse, "epochs": 4, "batch_size": 10},
+        **{"validation": (X, Y), "schedule": te.optim.cosine(4), **changed},
+    }
+    model = options.pop("model", network)()
+    optimizer = options.pop("optimizer", te.optim.Adam)(model.parameters(), lr=0.01)
+    data, loss = options.pop("data"), options.pop("loss")
+    return quietly(model, data, loss, optimizer, checkpoint=file, resume=True, **options)
+
+
+@pytest.mark.parametrize("name", OTHER_TRAININGS)
+def test_another_training_does_not_go_on_from_a_file(tmp_path: Any, name: str) -> None:
+    file = tmp_path / "a.npz"
+    small_training(file)
+    held = file.read_bytes()
+    with pytest.raises(OperandError, match=r"was made with .*(\(now |other )|holds 4 epochs"):
+        small_training(file, **OTHER_TRAININGS[name])
+    assert file.read_bytes() == held
+    assert len(small_training(file, callbacks=[lambda run: None])) == 4, "a function may come anew"
 
 
 # ---- what is not finite ----
@@ -455,6 +493,16 @@ def options(**changed: Any) -> Callable[[], Any]:
         ({"resume": True}, OperandError, "checkpoint="),
         ({"checkpoint": "weights.pt"}, ValueError, "npz"),
         ({"checkpoint": "/"}, OperandError, "a file in it"),
+        ({"loss": "mse"}, OperandError, r"as te\.nn\.losses\.mse, not 'mse'"),
+        ({"schedule": "cosine"}, OperandError, r"as te\.optim\.cosine\(epochs\)"),
+        ({"schedule": te.optim.cosine}, OperandError, "the class cosine itself"),
+        ({"metrics": ["accuracy"]}, OperandError, r"as te\.train\.accuracy"),
+        ({"metrics": [np.mean, np.mean]}, OperandError, "the same name; give a dict"),
+        ({"callbacks": [te.train.EarlyStopping]}, OperandError, r"EarlyStopping\(patience=5\)"),
+        ({"callbacks": "stop"}, OperandError, "a callback must be a function"),
+        ({"seed": "a"}, OperandError, "seed must be a whole number"),
+        ({"clip_norm": 0}, OperandError, "clip_norm must be a positive number"),
+        ({"validation": 0.2}, ShapeError, r"validation must be \(x, y\).*te\.data\.split"),
     ],
 )
 def test_what_cannot_be_meant_is_refused(
@@ -462,6 +510,21 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         options(**changed)()
+
+
+def test_one_callback_and_one_metric_need_no_list() -> None:
+    model = network()
+    history = quietly(
+        model,
+        (X, Y),
+        te.nn.losses.mse,
+        te.optim.SGD(model.parameters()),
+        epochs=3,
+        callbacks=te.train.EarlyStopping(1, monitor="still"),
+        metrics={"still": lambda prediction, target: 0.0},
+        progress=False,
+    )
+    assert len(history) == 2
 
 
 # ---- what is shown ----

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_edu as te
-from tinygrad_edu.errors import ShapeError
+from tinygrad_edu.errors import OperandError, ShapeError
 
 SCORES = np.array([[1.0, 3.0, 2.0], [0.0, -1.0, -2.0], [5.0, 6.0, 7.0]])
 
@@ -31,3 +31,10 @@ def test_shapes_that_do_not_fit_are_refused() -> None:
         te.train.accuracy(SCORES, np.array([1, 0]))
     with pytest.raises(ShapeError, match="must be equal"):
         te.train.binary_accuracy(SCORES, np.array([1, 0, 0]))
+
+
+def test_logits_are_not_taken_for_probabilities_nor_classes_that_there_are_not() -> None:
+    with pytest.raises(OperandError, match=r"from -1 to 3\. Of logits the threshold is 0"):
+        te.train.binary_accuracy(np.array([3.0, -1.0]), np.array([1.0, 0.0]))
+    with pytest.raises(OperandError, match="they are 0 to 2"):
+        te.train.accuracy(SCORES, np.array([1, 0, 3]))

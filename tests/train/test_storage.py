@@ -93,10 +93,15 @@ def test_every_cut_and_every_flipped_byte_is_an_error_or_harmless(
             storage.read(path)
     if suffix == ".npz":  # the other format has no check sums
         begin = whole.index(np.arange(40.0).tobytes())
-        for at in range(begin, begin + 320, 16):
-            path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-            with pytest.raises(FileError, match="damaged"):
-                storage.read(path)
+        assert begin > 0
+        for at in range(0, len(whole), 3):
+            for flip in (1, 255):
+                path.write_bytes(whole[:at] + bytes([whole[at] ^ flip]) + whole[at + 1 :])
+                try:
+                    found = storage.read(path)
+                except FileError:
+                    continue
+                assert same(found, tree), "of what the directory says twice"
 
 
 def test_no_pickle_is_read(tmp_path: Path) -> None:

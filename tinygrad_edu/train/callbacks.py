@@ -69,7 +69,8 @@ class EarlyStopping(Callback):
 
     `monitor` is a column of the history; by default the validation loss, or the training loss
     where nothing is validated. Losses are to fall, all else is to rise, by more than `least` to
-    count. With `restore` the model gets back the weights of its best epoch at the end.
+    count. With `restore` the model gets back the weights of its best epoch at the end: save them
+    with `te.train.save`, as a checkpoint goes on from the last epoch.
     Source: Prechelt 1998.
     """
 
@@ -92,6 +93,11 @@ class EarlyStopping(Callback):
         self.best = math.inf
         self.best_epoch = 0
         self.weights: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        options = ("patience", "monitor", "least", "restore")
+        given = ", ".join(f"{name}={getattr(self, name)!r}" for name in options)
+        return f"EarlyStopping({given})"
 
     def epoch_ended(self, run: Run) -> None:
         """Compare with the best epoch so far."""

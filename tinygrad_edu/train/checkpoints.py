@@ -14,7 +14,7 @@ from ..errors import FileError, NonFiniteError, OperandError
 from ..files import remove_remains, writable_folder
 from ..nn.module import Module
 from . import storage
-from .callbacks import Callback, Run
+from .callbacks import Callback, Called, Run
 from .history import History
 
 FORMAT = 1
@@ -23,19 +23,31 @@ FORMAT = 1
 def save(model: Module, path: str | os.PathLike[str]) -> None:
     """Write parameters and running statistics to a file in `.npz` or `.safetensors`.
 
-    The file is whole or absent; `np.load` reads the first kind, by the names of `state_dict`.
+    Its folder is made if need be; the file is whole or absent. `np.load` reads the first kind, by
+    the names of `state_dict`. Raises `FileError` for another suffix.
     """
+    check_model("save", model)
+    storage.form_of(path)
+    writable_folder(Path(path).parent)
     storage.write(path, model.state_dict())
 
 
 def load(model: Module, path: str | os.PathLike[str]) -> None:
     """Give a model of the same layers the weights in a file of `save`, or in a checkpoint.
 
-    Raises `FileNotFoundError`, `FileError` for a damaged file, `ShapeError` or `UnknownNameError`
-    where names or shapes differ; the model is then as it was.
+    A checkpoint has those of its last epoch, also where `EarlyStopping` gave the model back those
+    of the best. Raises `FileNotFoundError`, `FileError` for a damaged file, `ShapeError` or
+    `UnknownNameError` where names or shapes differ; the model is then as it was.
     """
+    check_model("load", model)
     tree = storage.read(path)
     model.load_state_dict(tree["model"] if "format" in tree and "model" in tree else tree)
+
+
+def check_model(name: str, model: Any) -> None:
+    """Refuse what is no model."""
+    if not isinstance(model, Module):
+        raise OperandError(f"write te.train.{name}(model, path), not {name}({model!r:.40}, ...)")
 
 
 class Checkpoint:
@@ -62,7 +74,7 @@ class Checkpoint:
             "shuffle": shuffle,
             **{f"model.{name}": each for name, each in run.model.named_generators()},
         }
-        self.callbacks = callbacks
+        self.callbacks = [each for each in callbacks if not isinstance(each, Called)]
         self.settings = json.loads(json.dumps(settings))  # as they will be read
 
     def write(self) -> None:
@@ -107,15 +119,22 @@ class Checkpoint:
                 f"{self.path} is no checkpoint of te.train.fit of this version; "
                 "te.train.load(model, path) reads weights alone"
             )
+        made = held["settings"]
         differences = [
-            f"{name}={held['settings'].get(name)!r} (now {now!r})"
-            for name, now in self.settings.items()
-            if held["settings"].get(name) != now
+            f"other {name}"
+            if name in ("data", "validation")
+            else f"{name}={made.get(name)!r} (now {self.settings.get(name)!r})"
+            for name in {**made, **self.settings}
+            if made.get(name) != self.settings.get(name)
         ]
-        if len(held["callbacks"]) != len(self.callbacks):
-            differences.append(f"{len(held['callbacks'])} callbacks (now {len(self.callbacks)})")
         if held["generators"].keys() != self.generators.keys():
             differences.append(f"the generators {', '.join(held['generators'])}")
+        done = len(History(**held["history"]))
+        if done > self.run.epochs:
+            raise OperandError(
+                f"{self.path} holds {done} epochs already, and epochs={self.run.epochs}; give "
+                "more, or another file, or resume=False to begin anew"
+            )
         if differences:
             raise OperandError(
                 f"{self.path} was made with {', '.join(differences)}; give fit the same, or "

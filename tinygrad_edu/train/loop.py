@@ -6,7 +6,6 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +19,25 @@ from ..errors import NonFiniteError, NotTrackedError, OperandError, ShapeError
 from ..nn.module import Module, unchanged
 from ..optim import Optimizer, clip_grad_norm, clip_grad_value
 from ..terminal import Terminal
-from .callbacks import Callback, Called, Run
+from .callbacks import Callback, Run
 from .checkpoints import Checkpoint
 from .history import History
 from .progress import progress as shown_progress
-
-Loss = Callable[[Any, Any], Value]
-Metric = Callable[[Any, Any], float]
-Metrics = Mapping[str, Metric] | Iterable[Metric]
-Data = tuple[Any, Any]
-Schedule = Callable[[float, Sequence[float]], float]
+from .settings import (
+    Data,
+    Loss,
+    Metric,
+    Metrics,
+    Schedule,
+    check_file,
+    check_numbers,
+    check_parts,
+    identity,
+    named_callbacks,
+    named_metrics,
+    pair,
+    shuffler,
+)
 
 
 def fit(
@@ -41,7 +49,7 @@ def fit(
     epochs: int,
     batch_size: int | None = None,
     seed: int | np.random.Generator = 0,
-    callbacks: Iterable[Callback | Callable[[Run], Any]] = (),
+    callbacks: Callback | Iterable[Callback | Callable[[Run], Any]] = (),
     validation: Data | None = None,
     metrics: Metrics = (),
     schedule: Schedule | None = None,
@@ -62,35 +70,50 @@ def fit(
     before every step; `losses` are those of the epochs so far, of validation where there is one.
     Gradients are clipped by entry (`clip_value`), then by their norm taken together (`clip_norm`).
     `metrics` are functions of prediction and target, or a dict of them by name. A callback is a
-    function of the `Run` after each epoch, or a `Callback`.
+    function of the `Run` after each epoch, or a `Callback`. A loop of your own afterwards begins
+    with `model.train()`.
 
     `checkpoint` is a file, in `.npz` or `.safetensors`, that holds the whole training after each
     `every`-th epoch. With `resume` a training goes on from it, where it exists, and ends with
-    exactly the weights of one that was never interrupted.
+    exactly the weights of one that was never interrupted; another model, other data or options
+    than it was made with are refused.
 
     Raises `NonFiniteError` where loss or gradient is not finite: it names the operation that bore
     it; the model has the weights before that step, and the file is that of the last good epoch.
     """
-    check_options(model, optimizer, epochs, batch_size, accumulate, every, resume, checkpoint)
+    check_parts(model, loss, optimizer, schedule)
+    check_numbers(
+        epochs=epochs,
+        batch_size=batch_size,
+        accumulate=accumulate,
+        every=every,
+        clip_norm=clip_norm,
+        clip_value=clip_value,
+    )
+    check_file(checkpoint, resume)
     x, y = pair(data, "data")
-    rows = count(x, y)
+    if validation is not None:
+        count(*pair(validation, "validation"))
+    rows, shuffle = count(x, y), shuffler(seed)
     size = rows if batch_size is None else int(batch_size)
-    shuffle = np.random.default_rng(seed)
-    called = [each if isinstance(each, Callback) else Called(each) for each in callbacks]
-    measured = named_metrics(metrics)
+    called, measured = named_callbacks(callbacks), named_metrics(metrics)
     run = Run(model, optimizer, History(), epochs)
-    settings = {
-        "rows": rows,
-        "batch_size": size,
-        "accumulate": int(accumulate),
-        "seed": None if isinstance(seed, np.random.Generator) else int(seed),
-        "clip_norm": clip_norm,
-        "clip_value": clip_value,
-        **rates(optimizer),
-    }
-    file = Checkpoint(checkpoint, run, shuffle, called, settings) if checkpoint else None
-    if file and resume and file.path.exists():
-        run.history = file.read()
+    file = None
+    if checkpoint:
+        functions = {"loss": loss, "schedule": schedule}
+        numbers = {
+            "batch_size": size,
+            "accumulate": accumulate,
+            "clip_norm": clip_norm,
+            "clip_value": clip_value,
+            "seed": seed,
+        }
+        settings = identity(
+            model, (x, y), validation, optimizer, functions, called, measured, numbers
+        )
+        file = Checkpoint(checkpoint, run, shuffle, called, settings)
+        if resume and file.path.exists():
+            run.history = file.read()
     step = Step(model, optimizer, loss, clip_norm, clip_value)
 
     try:
@@ -249,20 +272,6 @@ class Step:
         )
 
 
-def rates(optimizer: Optimizer) -> dict[str, Any]:
-    """What an optimiser was made with: its rule, and the options of each group."""
-    groups = [
-        {name.removeprefix("base_"): group[name] for name in group if name not in ("params", "lr")}
-        for group in optimizer.groups
-    ]
-    several = len(groups) > 1
-    return {"optimizer": type(optimizer).__name__} | {
-        f"groups[{number}].{name}" if several else name: value
-        for number, group in enumerate(groups)
-        for name, value in group.items()
-    }
-
-
 class Mean:
     """Means of several numbers, weighted by rows."""
 
@@ -308,15 +317,6 @@ def plain(prediction: Any) -> Any:
     return prediction.data if isinstance(prediction, Value) else prediction
 
 
-def named_metrics(metrics: Metrics) -> dict[str, Metric]:
-    """Metrics by name: that of the function where none is given."""
-    if isinstance(metrics, Mapping):
-        return dict(metrics)
-    if callable(metrics):
-        metrics = [metrics]
-    return {getattr(each, "func", each).__name__: each for each in metrics}
-
-
 def finite(array: Any) -> bool:
     """Whether all entries are; a sum is quicker to look at than each of them."""
     return math.isfinite(np.add.reduce(array, None)) or bool(np.all(np.isfinite(array)))
@@ -325,13 +325,6 @@ def finite(array: Any) -> bool:
 def worst(array: Any) -> str:
     """The first entry that is not finite."""
     return str(np.ravel(array)[~np.isfinite(np.ravel(array))][0])
-
-
-def pair(data: Any, name: str) -> Data:
-    """Inputs and targets."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        raise ShapeError(f"{name} must be (x, y), not {data!r:.60}")
-    return data[0], data[1]
 
 
 def checked_loss(value: Any) -> Value:
@@ -349,38 +342,3 @@ def checked_loss(value: Any) -> Value:
             "te.no_grad(), or from .data"
         )
     return value
-
-
-def check_options(
-    model: Any,
-    optimizer: Any,
-    epochs: Any,
-    batch_size: Any,
-    accumulate: Any,
-    every: Any,
-    resume: bool,
-    checkpoint: Any,
-) -> None:
-    """Refuse what cannot be meant."""
-    if not isinstance(model, Module):
-        raise OperandError(f"fit trains a te.nn.Module, not {model!r:.60}")
-    if not isinstance(optimizer, Optimizer):
-        raise OperandError(
-            f"the optimiser must be one of te.optim, as te.optim.Adam(model.parameters()), "
-            f"not {optimizer!r:.60}"
-        )
-    held = {id(parameter) for parameter in model.parameters()}
-    if not any(id(parameter) in held for parameter in optimizer.params):
-        raise OperandError(
-            "the optimiser moves none of this model's parameters; "
-            "make it with model.parameters() of the same model"
-        )
-    numbers = {"epochs": epochs, "accumulate": accumulate, "every": every}
-    numbers |= {} if batch_size is None else {"batch_size": batch_size}
-    for name, number in numbers.items():
-        if not isinstance(number, int | np.integer) or number < 1:
-            raise OperandError(f"{name} must be a whole number from 1 up, not {number!r}")
-    if resume and not checkpoint:
-        raise OperandError("resume=True needs checkpoint=: the file to go on from")
-    if checkpoint and Path(checkpoint).is_dir():
-        raise OperandError(f"checkpoint is the folder {checkpoint}; name a file in it")

@@ -20,10 +20,10 @@ def progress(
 
     `shown` is False for silence, True for standard error, or where to write.
     """
-    if shown is False:
+    if not shown:
         yield lambda numbers, epoch, rate: None
         return
-    terminal = Terminal(sys.stderr) if shown is True else shown
+    terminal = shown if isinstance(shown, Terminal) else Terminal(sys.stderr)
     every = max(1, epochs // LINES)
     began, last = time.perf_counter(), ""
     with terminal.progress("epochs", epochs, done) as advance:
