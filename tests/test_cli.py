@@ -221,7 +221,7 @@ BAD_TRAINING = {
     "moons --layers rnn:4,1": "rnn needs sequences",
     "moons --optimizer adma": "no optimiser 'adma'; there is adam",
     "moons --optimizer gd --weight-decay 0.1": "gd has no weight decay; write --optimizer sgd",
-    "moons --schedule cosin": "no schedule 'cosin'; there is cosine",
+    "moons --schedule linear": "there is cosine, step, warm-up, plateau and none",
     "moons --lr 0": "--lr: give a positive number, not '0'",
     "moons --epochs 0": "--epochs: give a whole number from 1 up, not '0'",
     "moons --batch 0": "--batch: give a whole number from 1 up, not '0'",
@@ -235,7 +235,13 @@ BAD_TRAINING = {
     "moons --seeds 1001": "--seeds: give a whole number from 0 to 1000, not '1001'",
     "moons --lang fr": "invalid choice: 'fr'",
     "moons --out file": "file is a file; choose another folder",
-    "moons --hidden 3": "unrecognized arguments: --hidden 3",
+    "moons --hidden 3": "unrecognized arguments: --hidden 3; see tinygrad-edu train moons --help",
+    "moons --nesterov": "arguments: --nesterov; see tinygrad-edu train moons --help",
+    "moons --weight_decay 0.1": "(is it --weight-decay?); see tinygrad-edu train moons --help",
+    "moons --layers -3,1": "no layer '-3'; there is a width from 1 to 10000",
+    "moons --layers 16,exp,1": "no layer 'exp'; there is a width from 1 to 10000, an activation",
+    "digits --layers --seed 3": "argument --layers: expected one argument",
+    "moons --layers 4,batchnorm,relu,1 --batch 133": "a single row; write --batch 132",
 }
 
 
@@ -293,8 +299,16 @@ def test_an_interrupted_training_says_how_to_go_on(
     def stop(*_: object, **__: object) -> NoReturn:
         raise KeyboardInterrupt
 
+    fit = te.train.fit
     monkeypatch.setattr(te.train, "fit", stop)
     assert call("train", "moons", "--no-plots") == 130
+    assert capsys.readouterr().err == "\nStopped before the first epoch was finished.\n"
+    assert call("train", "moons", "--no-plots", "--lang", "ja") == 130
+    assert capsys.readouterr().err == "\n最初のエポックが終わる前に中断しました。\n"
+    monkeypatch.setattr(te.train, "fit", fit)
+    monkeypatch.setattr(te.train, "evaluate", stop)
+    short = ("train", "moons", "--no-plots", "--epochs", "1", "--layers", "1")
+    assert call(*short) == 130
     assert capsys.readouterr().err == (
         f"\nStopped. What was finished is in {Path('runs/moons')}. "
         "The same command with --resume goes on from there.\n"
@@ -334,6 +348,10 @@ def test_an_interrupt_in_this_process(
     out, err = capsys.readouterr()
     assert err == f"\nStopped. What was finished is in {Path('runs/xor')}.\n"
     assert (tmp_path / "runs" / "xor" / "transcript.txt").read_text() == out
+    assert call("xor", "--no-plots", "--lang", "ja") == 130
+    assert capsys.readouterr().err == (
+        f"\n中断しました。終わったところまでは {Path('runs/xor')} にあります。\n"
+    )
 
 
 # ---- in a process of its own ----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -16,7 +17,7 @@ from . import __version__, catalogue, sketch, tasks, verification, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
-from .errors import OperandError, RenderingError, UnknownNameError
+from .errors import OperandError, RenderingError, UnknownNameError, closest
 from .optim import OPTIMIZERS
 from .runs import command_line
 from .terminal import Terminal
@@ -27,6 +28,10 @@ TASK_HELP = {
     "spirals": "two arms of points that wind around each other",
     "digits": "images of handwritten digits (needs scikit-learn)",
     "sequence": "binary numbers to add, digit by digit",
+}
+STOPPED = {
+    "en": ("Stopped.", " What was finished is in {out}."),
+    "ja": ("中断しました。", "終わったところまでは {out} にあります。"),
 }
 
 
@@ -41,11 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a pipe without Unicode still gets its lines
     # argparse takes -3,3 for an option unless it is joined to its own.
-    while "--domain" in arguments[:-1]:
-        place = arguments.index("--domain")
-        arguments[place : place + 2] = [f"--domain={arguments[place + 1]}"]
+    given = list(arguments)
+    for place in range(len(given) - 1, 0, -1):
+        if given[place - 1] in ("--domain", "--layers") and re.match(r"-[\d.i]", given[place]):
+            given[place - 1 : place + 1] = [f"{given[place - 1]}={given[place]}"]
     parser = make_parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_args(given)
     settings = options.settings(
         **{field.name: getattr(options, field.name) for field in fields(options.settings)}
     )
@@ -71,11 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError as error:
         print(f"{program}: {error}; lower {options.memory}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        kept = f" What was finished is in {settings.out}." if hasattr(settings, "out") else ""
-        if hasattr(settings, "resume"):
-            kept += " The same command with --resume goes on from there."
-        print(f"\nStopped.{kept}", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        stopped, kept = STOPPED[getattr(settings, "lang", "en")]
+        kept = kept.format(out=settings.out) if hasattr(settings, "out") else ""
+        print(f"\n{interrupt}" if interrupt.args else f"\n{stopped}{kept}", file=sys.stderr)
         return 130
     return code or 0
 
@@ -86,6 +91,18 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print the line and leave with code 2."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Refuse what is unknown where it is, so that the help of this very command is named."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            name = next((word for word in unknown if word.startswith("--")), "")
+            known = [word for word in self._option_string_actions if word.startswith("--")]
+            near = closest(name.partition("=")[0], known, 1, fallback=False) if name else ""
+            self.error(
+                f"unrecognized arguments: {' '.join(unknown)}{f' (is it {near}?)' if near else ''}"
+            )
+        return found, unknown
 
 
 def make_parser() -> argparse.ArgumentParser:

@@ -15,7 +15,9 @@ INTRODUCTION = """\
 # Five seeds of each
 
 What `tinygrad-edu train TASK --seeds 5` finds with the settings that it comes with: the share of
-right answers on data that no training has seen, for five seeds of weights and batches.
+right answers on the test data, which are looked at only once, at the end, for five seeds of weights
+and batches. No row of them is trained on, but for sequence: there they are all sums that exist, so
+that those learnt from are among them.
 `python -m tools.training_results` writes this page.
 """
 
@@ -25,8 +27,9 @@ ABOUT = {
     "spirals": "Two arms that wind around each other; 400 points, 1,000 to test.",
     "digits": "1,797 handwritten digits of 8 × 8 grey levels; a fifth of them to test.",
     "sequence": (
-        "The sum of two numbers of 8 bits, read bit by bit from the lowest; 2,000 sums, and all "
-        "65,536 to test, each of which counts only if all nine bits are right."
+        "The sum of two numbers of 8 bits, read bit by bit from the lowest; 2,000 random "
+        "sums to learn from, and all 65,536 to test, these too; each counts only if all nine bits "
+        "are right."
     ),
 }
 

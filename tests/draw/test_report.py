@@ -180,6 +180,22 @@ def test_tables_of_any_columns_and_sections_with_headings_of_their_own() -> None
     assert "" not in paragraphs
 
 
+def test_short_cells_stay_on_a_line_and_commands_are_not_cut() -> None:
+    columns = ("a", "b", "c", "d")
+    tables = tuple(
+        Table("caption", columns + more, (("1",) * len(columns + more),)) for more in ((), ("e",))
+    )
+    parsed = Page(page(replace(report_with("text"), tables=tables)))
+    assert [a.get("class") for _, a, _ in parsed.all("section")] == [None, "wide"]
+    (style,) = parsed.said("style")
+    rules = dict(re.findall(r"^([^{}\n]+) \{ ([^}]+) \}$", style, re.MULTILINE))
+    assert "white-space: nowrap" in rules["td, thead th"]
+    assert "overflow-x: auto" in rules[".tables section"]
+    assert rules[".command"] == "white-space: pre-wrap;"
+    kinds = [attributes["class"] for _, attributes, _ in parsed.all("pre")]
+    assert kinds == ["lines", "command", "command", "command"]
+
+
 def test_the_predictions_come_before_the_pictures_and_a_missing_picture_is_told() -> None:
     report = report_with("text")
     parsed = Page(page(report))

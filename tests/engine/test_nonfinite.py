@@ -38,6 +38,26 @@ FORWARD: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: -np.sum(np.array([1.0, 0.0]) * np.log(Value([0.2, 0.0], name="p"))),
         r"log of 'p' of shape \(2,\) gave -inf at \[1\], from 0\.0; .*positive",
     ),
+    "a saturated sigmoid": (
+        lambda: te.nn.losses.bce(te.activations.sigmoid(Value([100.0])), np.zeros(1)),
+        r"log1p .*-inf at \[0\], from -1\.0; .*numbers above -1.*behind a sigmoid.*bce_with_logits",
+    ),
+    "a saturated sigmoid below": (
+        lambda: te.nn.losses.bce(te.activations.sigmoid(Value([-1e4])), np.ones(1)),
+        r"log .*-inf at \[0\], from 0\.0; .*positive.*behind a sigmoid.*bce_with_logits",
+    ),
+    "the end of a domain": (
+        lambda: np.arctanh(Value([0.5, 1.0])),
+        r"arctanh .*inf at \[1\], from 1\.0; arctanh is of numbers between -1 and 1: .*clip",
+    ),
+    "beyond one end of a domain": (
+        lambda: np.arccosh(Value([0.5])),
+        r"arccosh .*nan at \[0\], from 0\.5; arccosh is of numbers from 1 up",
+    ),
+    "a number that is too large": (
+        lambda: np.sinh(Value([1e4])),
+        r"sinh .*inf at \[0\], from 10000\.0; its numbers are too large",
+    ),
     "overflow in an inner function": (
         lambda: softmax_by_hand(Value([0.0, 1000.0], name="logits")),
         r"exp of 'logits' .*inf at \[1\], from 1000\.0; .*logsumexp.*\n.*np\.exp\(z\)  # overflows",
@@ -93,6 +113,10 @@ BACKWARD: dict[str, tuple[Callable[[], Any], str]] = {
     "a root": (
         lambda: np.sum(np.sqrt(Value([4.0, 0.0], name="x"))).backward(),
         r"derivative of sqrt of 'x' .*passed back inf at \[1\], where the input is 0\.0; .*slope",
+    ),
+    "the end of a domain": (
+        lambda: np.sum(np.arcsin(Value([0.0, 1.0]))).backward(),
+        r"derivative of arcsin .*inf at \[1\], where the input is 1\.0; arcsin .*from -1 to 1",
     ),
     "a norm": (
         lambda: te.grad(lambda x: np.sqrt(np.sum(x**2)) * 3.0)(np.zeros(2)),
@@ -157,7 +181,7 @@ class TestBackward:
         """The root and the power each stand on a line of their own above."""
         said = blamed(BACKWARD[case][0], lines=True)
         line = said.rpartition("\n  at test_nonfinite.py:")[2]
-        assert re.search(r"np\.sqrt|\*\* 0\.5|\*\*2\.5", line)
+        assert re.search(r"np\.sqrt|\*\* 0\.5|\*\*2\.5|np\.arcsin", line)
 
     @pytest.mark.parametrize("position", [0, 1, 2])
     def test_of_several_uses_the_one_that_did_it(self, position: int) -> None:

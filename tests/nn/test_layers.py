@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from tinygrad_edu.errors import (
     UnknownNameError,
 )
 from tinygrad_edu.nn import Dropout, Residual
+from tinygrad_edu.nn.layers import side_by_side
 
 ACTIVATIONS = sorted(name for name, op in te.ACTIVATIONS.items() if op.keeps_width)
 # Glorot and Bengio 2010, He et al. 2015, LeCun et al. 1998.
@@ -72,9 +74,66 @@ def test_linear_refuses_widths_that_are_none(count: Any) -> None:
         te.nn.Linear(3, count)
 
 
-def test_inputs_of_another_width_are_refused_with_both_shapes() -> None:
-    with pytest.raises(ShapeError, match=r"\(4, 3\).*'weight' of shape \(2, 3\)"):
-        te.nn.Linear(2, 3)(np.ones((4, 3)))
+@pytest.mark.parametrize(
+    ("model", "shape", "message"),
+    [
+        (te.nn.Linear(2, 3), (4, 5), "Linear(2, 3) takes x of shape (..., 2), not (4, 5)"),
+        (te.nn.Linear(2, 3), (), "Linear(2, 3) takes x of shape (..., 2), not ()"),
+        (
+            te.nn.Linear(2, 3, bias=False),
+            (4, 5),
+            "Linear(2, 3, bias=False) takes x of shape (..., 2), not (4, 5)",
+        ),
+        (
+            te.nn.MLP([2, 3, 1]),
+            (4, 5),
+            "Linear(2, 3) takes x of shape (..., 2), not (4, 5), in mlp.layers.0",
+        ),
+        (
+            te.nn.Sequential(te.nn.Linear(5, 3), "relu", te.nn.Linear(2, 3)),
+            (4, 5),
+            "Linear(2, 3) takes x of shape (..., 2), not (4, 3), in sequential.layers.2",
+        ),
+        (
+            te.nn.Linear(64, 10),
+            (7, 8, 8),
+            "Linear(64, 10) takes x of shape (..., 64), not (7, 8, 8); write x.reshape(len(x), -1)",
+        ),
+        (
+            te.nn.Linear(2, 3),
+            (2, 50),
+            "Linear(2, 3) takes x of shape (..., 2), not (2, 50); rows are the examples: write x.T",
+        ),
+        (
+            te.nn.Linear(1, 3),
+            (50,),
+            "Linear(1, 3) takes x of shape (..., 1), not (50,); write x.reshape(-1, 1)",
+        ),
+    ],
+)
+def test_inputs_of_another_width_are_refused_by_the_layer(
+    model: te.nn.Module, shape: tuple[int, ...], message: str
+) -> None:
+    for x in (np.ones(shape), te.Value(np.ones(shape))):
+        with pytest.raises(ShapeError) as caught:
+            model(x)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(("width", "shape"), [(64, (7, 8, 8)), (2, (2, 50)), (1, (50,))])
+def test_what_the_error_says_to_write_fits(width: int, shape: tuple[int, ...]) -> None:
+    layer, x = te.nn.Linear(width, 3), np.ones(shape)
+    with pytest.raises(ShapeError) as caught:
+        layer(x)
+    mended = eval(str(caught.value).rpartition("write ")[2], {"x": x, "len": len})
+    examples = shape[0] if len(shape) > 2 else max(shape)
+    assert layer(mended).shape == (examples, 3)
+
+
+def test_another_misfit_than_the_width_keeps_its_own_error() -> None:
+    layer = side_by_side([te.nn.MLP([2, 1]), te.nn.MLP([2, 1])]).layers[0]
+    with pytest.raises(ShapeError, match="affine failed"):
+        layer(np.ones((3, 4, 2)))
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -205,6 +264,22 @@ def test_sequential_refuses_a_list_of_layers() -> None:
     layers: Any = [te.nn.Linear(2, 3)]
     with pytest.raises(OperandError, match=r"write Sequential\(\*layers\)"):
         te.nn.Sequential(layers)
+
+
+@pytest.mark.parametrize(
+    ("build", "who"),
+    [
+        (lambda kind: te.nn.Sequential(te.nn.Linear(2, 3), kind), "Sequential"),
+        (lambda kind: te.nn.Residual(kind), "Residual"),
+        (lambda kind: te.nn.MLP([2, 1], kind), "MLP"),
+        (lambda kind: te.nn.MLP([2, 1], output=kind), "MLP"),
+        (lambda kind: te.nn.RNN(2, 1, kind), "RNN"),
+    ],
+)
+def test_a_class_is_no_layer(build: Callable[[Any], Any], who: str) -> None:
+    with pytest.raises(OperandError, match=rf"{who} takes layers.*parentheses: Dropout\(...\)"):
+        build(te.nn.Dropout)
+    build(te.nn.Dropout(0.5))
 
 
 def test_sequential_says_where_a_layer_gives_several_results() -> None:

@@ -663,16 +663,53 @@ def test_penalties_of_nothing_are_refused(
         ("MSELoss", "mse"),
         ("L1Loss", "mae"),
         ("SmoothL1Loss", "huber"),
+        ("smooth_l1", "huber"),
         ("CrossEntropyLoss", "cross_entropy"),
         ("nll_loss", "cross_entropy"),
         ("BCEWithLogitsLoss", "bce_with_logits"),
         ("binary_cross_entropy", "bce"),
         ("kl_div", "kl_divergence"),
         ("MultiMarginLoss", "hinge"),
-        ("crossentropy", "cross_entropy"),
-        ("hubr", "huber"),
     ],
 )
 def test_other_names_of_losses_name_ours(name: str, ours: str) -> None:
-    with pytest.raises(AttributeError, match=f"no loss '{name}'; write te.nn.losses.{ours}"):
+    with pytest.raises(AttributeError, match=f"no '{name}'; write te.nn.losses.{ours}$"):
         getattr(losses, name)
+
+
+def test_a_name_all_but_right_names_the_loss() -> None:
+    with pytest.raises(AttributeError, match=r"has no 'hubr'; there is huber$"):
+        getattr(losses, "hubr")  # noqa: B009
+
+
+y, t = np.full((3, 2), 0.5), np.full((3, 2), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options", "message"),
+    [
+        (losses.cross_entropy, {"weight": [1, 2]}, "no option 'weight'; write 'weights'"),
+        (losses.cross_entropy, {"class_weight": [1, 2]}, "'class_weight'; write 'weights'"),
+        (losses.bce_with_logits, {"pos_weight": 2}, "'pos_weight'; write 'positive_weight'"),
+        (
+            losses.bce_with_logits,
+            {"weight": 2},
+            r"np\.mean\(weight \* loss\) with reduction='none'",
+        ),
+        (losses.bce, {"weight": 2}, r"np\.mean\(weight \* loss\) with reduction='none'"),
+        (
+            losses.bce,
+            {"pos_weight": 2},
+            "bce has no option 'pos_weight'; it has prediction, target",
+        ),
+        (losses.huber, {"beta": 2}, "huber has no option 'beta'; write 'delta'"),
+        (losses.mae, {"reduce": False}, "write reduction='none'"),
+        (losses.hinge, {"weight": 2}, "hinge has no option 'weight'"),
+        (losses.kl_divergence, {"log_target": True}, r"leave it out.*np\.exp\(log_target\)"),
+    ],
+)
+def test_other_names_of_options_name_ours(
+    loss: Callable[..., Any], options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OperandError, match=message):
+        loss(y, t, **options)

@@ -200,6 +200,8 @@ def test_one_row_has_no_variance_to_learn_from(shape: tuple[int, ...]) -> None:
     with pytest.raises(ShapeError, match="two rows or more") as caught:
         layer(np.ones(shape))
     assert "model.eval()" in str(caught.value)
+    assert "last batch of an epoch" in str(caught.value)
+    assert "rows % batch size != 1" in str(caught.value)
     np.testing.assert_array_equal(layer.running_mean.data, 0)
     assert layer.eval()(np.ones(shape)).shape == shape
 

@@ -108,7 +108,7 @@ def test_entries_are_brought_into_the_range() -> None:
 @pytest.mark.parametrize("clip", [clip_grad_norm, clip_grad_value])
 def test_what_clipping_refuses(clip: Any) -> None:
     for most in (0.0, -1.0, math.nan, math.inf, "1"):
-        with pytest.raises(OperandError, match="most must be a positive number"):
+        with pytest.raises(OperandError, match=r"most, the .*, must be a positive number, not "):
             clip([leaf([1.0])], most)
     with pytest.raises(OperandError, match=r"pass model\.parameters\(\)"):
         clip(te.nn.Linear(2, 1), 1.0)

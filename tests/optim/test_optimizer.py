@@ -139,10 +139,14 @@ def test_parameters_must_be_leaves() -> None:
         ({"betas": (0.9, 1.0)}, r"betas\[1\] must be at least 0 and below 1, not 1\.0"),
         ({"epsilon": 0.0}, r"epsilon must be a positive number, not 0\.0"),
         ({"weight_decay": -1}, "weight_decay must be a number from 0 up, not -1"),
+        (
+            {"capturable": True},
+            "no option 'capturable'; it has params, lr, betas, epsilon, weight_decay",
+        ),
         ({"eps": 1e-8}, "Adam has no option 'eps'; write 'epsilon'"),
         ({"beta1": 0.9}, "Adam has no option 'beta1'; write 'betas'"),
         ({"learning_rate": 0.9}, "Adam has no option 'learning_rate'; write 'lr'"),
-        ({"amsgrad": True}, "no option 'amsgrad'; it has params, lr, betas, epsilon, weight_decay"),
+        ({"amsgrad": True}, "no option 'amsgrad'; leave it out: "),
     ],
 )
 def test_options_out_of_range_and_unknown_ones(options: dict[str, Any], message: str) -> None:
@@ -160,7 +164,7 @@ def test_options_out_of_range_and_unknown_ones(options: dict[str, Any], message:
         (RMSprop, {"centered": 1}, "centered must be True or False, not 1"),
         (SGD, {"nesterov": True}, "looks ahead along the momentum"),
         (SGD, {"eps": 0.1}, "SGD has no option 'eps'; it has params, lr, momentum"),
-        (SGD, {"dampening": 0.1}, "SGD has no option 'dampening'; it has params, lr, momentum"),
+        (SGD, {"dampening": 0.1}, "SGD has no option 'dampening'; leave it out: "),
         (GD, {"momentum": 0.1}, "GD has no option 'momentum'; it has params, lr"),
     ],
 )

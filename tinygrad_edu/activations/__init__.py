@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, NoReturn
+
 from ..errors import UnknownNameError, closest
+from ..spellings import refuse_name
 from .axis import glu, log_softmax, softmax, softmin, swiglu
 from .piecewise import (
     celu,
@@ -139,11 +142,28 @@ SPELLINGS = {
 }
 
 
+def ours(name: str) -> str | None:
+    """How another library's name of an activation is written here, if there is one."""
+    plain = name.replace("_", "").replace("-", "").lower()
+    return ({known.replace("_", ""): known for known in ACTIVATIONS} | SPELLINGS).get(plain)
+
+
 def named(name: str) -> Activation | AxisActivation:
     """The activation called `name`. Raises `UnknownNameError` that lists the closest ones."""
     if name in ACTIVATIONS:
         return ACTIVATIONS[name]
-    plain = name.replace("_", "").replace("-", "").lower()
-    spelt = {known.replace("_", ""): known for known in ACTIVATIONS} | SPELLINGS
-    hint = f"write {spelt[plain]!r}" if plain in spelt else f"there is {closest(name, ACTIVATIONS)}"
+    known = ours(name)
+    hint = f"write {known!r}" if known else f"there is {closest(name, ACTIVATIONS)}"
     raise UnknownNameError(f"no activation {name!r}; {hint}")
+
+
+def elsewhere(name: str) -> NoReturn:
+    """Say what to write for a name of another library's."""
+    known = ours(name)
+    there = {name: f"te.activations.{known}"} if known else {}
+    refuse_name("te.activations", name, there, ACTIVATIONS)
+
+
+# Type checkers shall find a wrong name by themselves.
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere

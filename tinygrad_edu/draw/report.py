@@ -14,6 +14,8 @@ from tinygrad_edu.draw.style import font_face, translator
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Labels of 10 points are 13.3 pixels high in full size and 8.3 pixels at this share of it.
 _SMALLEST = 0.625
+# So many columns of a table have room beside another table.
+_NARROW = 4
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def page(report: Report, lang: str = "en") -> str:
         f"<details><summary>{_text(say('Show every line of the check'))}</summary>",
         f"{_code(report.check.lines)}</details>",
         _element("h2", say("Try next")),
-        *(_element("p", each.shows) + _code(each.command) for each in report.try_next),
+        *(_element("p", each.shows) + _code(each.command, "command") for each in report.try_next),
     ]
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     about = (
@@ -192,8 +194,9 @@ def _of_predictions(table: PredictionTable, lang: str) -> Table:
 
 
 def _table(table: Table, lang: str) -> str:
+    wide = ' class="wide"' if len(table.columns) > _NARROW else ""
     lines = [
-        "<section>",
+        f"<section{wide}>",
         "<table>",
         _element("caption", table.caption),
         "<thead><tr>",
@@ -288,8 +291,8 @@ def _circled(number: int) -> str:
     return chr(ord("①") + number - 1) if 1 <= number <= 20 else f"({number})"
 
 
-def _code(text: str) -> str:
-    return f'<pre tabindex="0"><code>{_text(text)}</code></pre>'
+def _code(text: str, kind: str = "lines") -> str:
+    return f'<pre class="{kind}" tabindex="0"><code>{_text(text)}</code></pre>'
 
 
 def _element(tag: str, text: str) -> str:
@@ -328,13 +331,15 @@ p { max-width: 44rem; margin: .5rem 0; }
   display: grid; gap: 1.5rem 2.5rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr));
 }
+.tables section { min-width: 0; overflow-x: auto; }
+.tables .wide { grid-column: 1 / -1; }
 table { width: 100%; border-collapse: collapse; font-variant-numeric: tabular-nums; }
 caption { padding: .25rem 0; font-weight: 600; text-align: start; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: start; }
 thead th { color: var(--faint); font-weight: 600; }
 tbody th { font-weight: 400; }
-td, thead th { overflow-wrap: normal; }
-td[class] { white-space: nowrap; font-weight: 600; }
+td, thead th { overflow-wrap: normal; word-break: keep-all; white-space: nowrap; }
+td[class] { font-weight: 600; }
 .right { color: var(--right); }
 .wrong { color: var(--wrong); }
 figure { margin: 0 0 2.5rem; }
@@ -349,6 +354,7 @@ pre {
   border-radius: .5rem; background: var(--box);
   font: .9rem/1.5 ui-monospace, monospace, "embedded Japanese";
 }
+.command { white-space: pre-wrap; }
 summary { cursor: pointer; }
 footer { padding-bottom: 2rem; color: var(--faint); font-size: .9rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; }

@@ -17,17 +17,29 @@ from .operation import Operation
 from .sweep import gradients, sweep
 
 SMALL = "add a small constant, or keep it away with np.maximum"
+INSIDE = "keep them inside with np.clip"
 LARGE = "its numbers are too large: scale them, or lower the learning rate"
 OVERFLOW = "it overflows: subtract the maximum first, as te.logsumexp, softmax and sigmoid do"
+LOGITS = (
+    "behind a sigmoid or a softmax, give what goes into it to te.nn.losses.bce_with_logits or "
+    "cross_entropy"
+)
 # What usually mends a value or a slope that is not finite.
 ADVICE = {
-    "log": f"the logarithm is of positive numbers: {SMALL}",
+    "log": f"the logarithm is of positive numbers: {SMALL}; {LOGITS}",
+    "log2": f"the logarithm is of positive numbers: {SMALL}",
+    "log10": f"the logarithm is of positive numbers: {SMALL}",
+    "log1p": f"log(1 + x) is of numbers above -1: keep x away from it with np.maximum; {LOGITS}",
     "sqrt": f"the root is of positive numbers, and its slope at 0 is infinite: {SMALL}",
     "power": f"a power below 1 has an infinite slope at 0, and large ones overflow: {SMALL}",
     "divide": f"a divisor is 0, or tiny: {SMALL}",
     "reciprocal": f"a divisor is 0, or tiny: {SMALL}",
     "exp": OVERFLOW,
     "expm1": OVERFLOW,
+    "arcsin": f"arcsin is of numbers from -1 to 1, and vertical at both: {INSIDE}",
+    "arccos": f"arccos is of numbers from -1 to 1, and vertical at both: {INSIDE}",
+    "arctanh": f"arctanh is of numbers between -1 and 1: {INSIDE}",
+    "arccosh": f"arccosh is of numbers from 1 up, and vertical at 1: {INSIDE}",
     "chain_product": "the derivative of a derivative is not finite here",
 }
 

@@ -51,8 +51,7 @@ def elsewhere(name: str) -> NoReturn:
     """Say what to write for a name of PyTorch's."""
     plain = re.sub(r"(Cell|[123]d)$", "", name)
     letters = name.replace("_", "").lower()
-    spelt = {known.replace("_", ""): known for known in activations.ACTIVATIONS}
-    if activation := (spelt | activations.SPELLINGS).get(letters):
+    if activation := activations.ours(name):
         hint = f"write te.activations.{activation}"
     elif loss := losses.ELSEWHERE.get(letters):
         hint = f"write te.nn.losses.{loss}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .. import activations
 from ..activations.facts import curve, facts
 from ..engine.operation import Operation
 from ..errors import OperandError, ShapeError, UnknownNameError, closest
+from ..spellings import refuse_name
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Initialiser = Callable[[tuple[int, int], np.random.Generator], Array]
@@ -198,13 +199,19 @@ INITIALISERS: dict[str, Initialiser] = {
 SPELLINGS = {"kaiming": "he", "glorot": "xavier"}
 
 
+def ours(name: str) -> str:
+    """How a name of PyTorch's or Keras's is written here, if it is here."""
+    plain = name.lower().rstrip("_")
+    for other, known in SPELLINGS.items():
+        plain = plain.replace(other, known)
+    return plain
+
+
 def named(name: str) -> Initialiser:
     """The initialiser called `name`. Raises `UnknownNameError` that names the closest ones."""
     if name in INITIALISERS:
         return INITIALISERS[name]
-    plain = name.lower().rstrip("_")
-    for other, ours in SPELLINGS.items():
-        plain = plain.replace(other, ours)
+    plain = ours(name)
     if plain == "constant":
         raise UnknownNameError(
             "constant needs its value; write functools.partial(te.nn.init.constant, value=0.1)"
@@ -234,3 +241,20 @@ def drawn(
             "the shape it is called with"
         )
     return np.asarray(weights, dtype)
+
+
+def elsewhere(name: str) -> NoReturn:
+    """Say what to write for a name of PyTorch's."""
+    plain = ours(name)
+    there = {
+        "calculate_gain": "te.nn.init.gain",
+        "constant_": "functools.partial(te.nn.init.constant, value=0.1)",
+    }
+    if plain in INITIALISERS:
+        there[name] = f"init={plain!r} where the layer is made; te.nn.init.{plain} draws an array"
+    refuse_name("te.nn.init", name, there, INITIALISERS)
+
+
+# Type checkers shall find a wrong name by themselves.
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere

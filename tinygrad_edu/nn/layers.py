@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from numbers import Real
@@ -10,6 +11,7 @@ from typing import Any, overload
 import numpy as np
 
 from .. import activations
+from ..engine.context import STATE
 from ..engine.node import FLOATS, record
 from ..engine.value import Operand, Value
 from ..errors import (
@@ -50,10 +52,22 @@ class Linear(Module):
         self.bias = Value(np.zeros(outputs, dtype), name="bias") if bias else None
 
     def forward(self, x: Operand) -> Value:
-        """The pre-activation, of shape (..., outputs)."""
-        if self.bias is None:
-            return record(matmul, (x, self.weight))  # type: ignore[no-any-return]
-        return record(affine, (x, self.weight, self.bias))  # type: ignore[no-any-return]
+        """The pre-activation, of shape (..., outputs). Raises `ShapeError` for other widths."""
+        try:
+            if self.bias is None:
+                return record(matmul, (x, self.weight))  # type: ignore[no-any-return]
+            return record(affine, (x, self.weight, self.bias))  # type: ignore[no-any-return]
+        except ShapeError:
+            # Asked before, it would make every call slower.
+            inputs, shape = self.weight.shape[-2], np.shape(x)
+            if shape[-1:] == (inputs,):
+                raise
+            place = STATE.get().scope
+            where = f", in {place}" if "." in place else ""
+            raise ShapeError(
+                f"{self!r} takes x of shape (..., {inputs}), not {shape}{where}"
+                + as_rows(shape, inputs)
+            ) from None
 
     def __repr__(self) -> str:
         inputs, outputs = self.weight.shape[-2:]
@@ -72,6 +86,7 @@ class Sequential(Module):
             activations.named(layer) if isinstance(layer, str) else layer for layer in layers
         ]
         for layer in self.layers:
+            refuse_class("Sequential", layer)
             if not callable(layer):
                 raise OperandError(
                     f"Sequential takes layers and functions one by one, not {layer!r}; for a list "
@@ -125,6 +140,7 @@ class Residual(Module):
     """
 
     def __init__(self, inner: Module | Function) -> None:
+        refuse_class("Residual", inner)
         self.inner = inner
 
     def forward(self, x: Any) -> Any:
@@ -203,6 +219,7 @@ class MLP(Module):
         ]
         self.activation = hidden
         self.output = activations.named(output) if isinstance(output, str) else output
+        refuse_class("MLP", self.output)
 
     def forward(self, x: Operand) -> Value:
         """The network's answer to x of shape (..., inputs)."""
@@ -245,12 +262,33 @@ def between(activation: Any, layer: str) -> Any:
     if activation is None:
         raise UnknownNameError(f'{layer} needs an activation; for none write "linear"')
     function = activations.named(activation) if isinstance(activation, str) else activation
+    refuse_class(layer, function)
     if not getattr(function, "keeps_width", True):
         raise ShapeError(
             f"{label(function)} gives half as many outputs as it is given, so it cannot stand "
             f"inside of {layer}; build it with te.nn.Linear and te.nn.Sequential"
         )
     return function
+
+
+def refuse_class(layer: str, part: Any) -> None:
+    """Refuse a class of layers where a layer belongs."""
+    if isinstance(part, type) and issubclass(part, Module):
+        raise OperandError(
+            f"{layer} takes layers, and {part.__name__} is a class of them; make one, with "
+            f"parentheses: {part.__name__}(...)"
+        )
+
+
+def as_rows(shape: tuple[int, ...], inputs: int) -> str:
+    """What makes rows of `inputs` numbers out of that shape, in words; nothing if nothing does."""
+    if len(shape) > 2 and math.prod(shape[1:]) == inputs:
+        return "; write x.reshape(len(x), -1)"
+    if len(shape) == 2 and shape[0] == inputs:
+        return "; rows are the examples: write x.T"
+    if len(shape) == 1 and inputs == 1:
+        return "; write x.reshape(-1, 1)"
+    return ""
 
 
 def dtype_of(x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import indent
@@ -12,11 +13,69 @@ import numpy as np
 from ..engine.context import STATE
 from ..engine.value import Value
 from ..errors import DtypeError, OperandError, ShapeError, UnknownNameError, closest
+from ..spellings import Elsewhere, refuse_unknown
 
 if TYPE_CHECKING:
     from .summary import Summary
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+# What PyTorch and Keras call the options of layers.
+SPELLINGS = {
+    "in_features": "inputs",
+    "input_size": "inputs",
+    "input_dim": "inputs",
+    "out_features": "outputs",
+    "units": "outputs",
+    "hidden_size": "hidden",
+    "num_features": "features",
+    "normalized_shape": "features",
+    "nonlinearity": "activation",
+    "p": "rate",
+    "eps": "epsilon",
+    "kernel_initializer": "init",
+    "use_bias": "bias",
+    "num_layers": "an RNN is one layer; call one after the other in a module of your own",
+    "bidirectional": "call one RNN with x and another with np.flip(x, axis=1)",
+    "dropout": "put te.nn.Dropout behind it",
+    "batch_first": "leave it out: x is of shape (batch, steps, inputs)",
+    "affine": "leave it out: there is always a scale and a shift",
+    "elementwise_affine": "leave it out: there is always a scale and a shift",
+    "track_running_stats": "leave it out: they are always kept",
+    "inplace": "leave it out: nothing writes into a Value",
+    "device": "leave it out: everything is computed on the CPU",
+}
+# What modules of other libraries are asked for.
+ON_THE_CPU = "model as it is: everything is computed on the CPU"
+AT_THE_START = "dtype={} where the layers are made"
+ELSEWHERE = {
+    "to": f"{ON_THE_CPU}; for float32 give dtype=np.float32 where the layers are made",
+    "cuda": ON_THE_CPU,
+    "cpu": ON_THE_CPU,
+    "double": AT_THE_START.format("np.float64"),
+    "float": AT_THE_START.format("np.float32"),
+    "half": AT_THE_START.format("np.float32"),
+    "apply": "for _, part in model.named_modules(): ...",
+    "modules": "[part for _, part in model.named_modules()]",
+    "children": "model.layers, or the attributes that hold them",
+    "named_children": "vars(model), or model.named_modules() for those further inside too",
+    "buffers": "[buffer for _, buffer in model.named_buffers()]",
+    "num_parameters": "sum(each.size for each in model.parameters())",
+    "count_params": "sum(each.size for each in model.parameters())",
+    "requires_grad_": "parameter.requires_grad = False for each parameter that shall rest",
+    "register_buffer": "self.name = te.Value(array, requires_grad=False)",
+    "register_parameter": "self.name = te.Value(array)",
+    "add_module": "self.name = module",
+    "register_module": "self.name = module",
+    "register_forward_hook": "with te.observe(listener): ..., which is told of each node",
+    "register_full_backward_hook": "with te.observe(listener): ..., told of each gradient",
+    "fit": "te.train.fit(model, ...)",
+    "predict": "model(x), after model.eval()",
+    "save": "te.train.save(model, path)",
+    "compile": "model as it is: there is nothing to compile",
+}
 
 # The longest repr on one line.
 WIDTH = 80
@@ -33,6 +92,21 @@ class Module:
 
     training: bool = True
     _name: str = ""
+
+    # Type checkers shall find a wrong option by themselves.
+    if not TYPE_CHECKING:
+
+        def __new__(cls, *inputs: Any, **options: Any) -> Self:
+            """Refuse an option that `__init__` does not take, and name the one that it does."""
+            if cls.__init__ is object.__init__:
+                if inputs or options:
+                    raise TypeError(f"{cls.__name__} takes no arguments: it defines no __init__")
+            elif options:
+                signature = list(inspect.signature(cls.__init__).parameters.values())[1:]
+                if all(each.kind is not each.VAR_KEYWORD for each in signature):
+                    known = [each.name for each in signature if each.kind in BY_NAME]
+                    refuse_unknown(cls.__name__, options, known, SPELLINGS)
+            return super().__new__(cls)
 
     def __setattr__(self, name: str, value: Any) -> None:
         for path, part in parts(name, value):
@@ -191,6 +265,11 @@ class Module:
             elif isinstance(part, Value) and part.op is None and part.requires_grad:
                 shown.append((path, f"Value of shape {part.shape}"))
         return tree(type(self).__name__, shown)
+
+
+# After the class body, so that a type checker does not take them for attributes.
+for each, hint in ELSEWHERE.items():
+    setattr(Module, each, Elsewhere(each, hint))
 
 
 def tree(name: str, parts: Sequence[tuple[str, str]]) -> str:

@@ -81,8 +81,9 @@ class BatchNorm(Normalisation):
         rows, axes = math.prod(x.shape[:-1]), tuple(range(x.ndim - 1))
         if rows < 2:
             raise ShapeError(
-                f"{self!r} needs two rows or more to learn from, and x has shape {x.shape}; choose "
-                "another batch size, or call model.eval() if this is no training"
+                f"{self!r} needs two rows or more to learn from, and x has shape {x.shape}. If "
+                "it is the last batch of an epoch, what remained of the rows: choose a batch size "
+                "with rows % batch size != 1. If this is no training, call model.eval()"
             )
         mean, variance = np.mean(x, axis=axes), np.var(x, axis=axes)
         for running, newest in (

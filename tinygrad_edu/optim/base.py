@@ -14,6 +14,7 @@ import numpy as np
 from ..engine.value import Value
 from ..errors import NotTrackedError, OperandError, ShapeError, UnknownNameError
 from ..nn.module import Module
+from ..spellings import Elsewhere, refuse_unknown
 
 Group = Mapping[str, Any]
 Parameters = Value | Group | Iterable[Value | Group]
@@ -32,6 +33,18 @@ SPELLINGS = {
     "centred": "centered",
     "learning_rate": "lr",
     "parameters": "params",
+    "dampening": "leave it out: the momentum adds the whole gradient",
+    "maximize": "leave it out, and give the negative of what shall grow as the loss",
+    "amsgrad": "leave it out: there is no such variant",
+    "foreach": "leave it out: it is PyTorch's own matter",
+    "fused": "leave it out: it is PyTorch's own matter",
+}
+# What PyTorch's optimisers are asked for.
+ELSEWHERE = {
+    "param_groups": "optimizer.groups",
+    "add_param_group": "the groups where the optimiser is made: [{'params': [...], 'lr': 0.01}]",
+    "state": "optimizer.states, in the order of optimizer.params",
+    "minimize": "loss.backward() and optimizer.step()",
 }
 
 
@@ -66,7 +79,7 @@ class Optimizer(ABC):
         """Refuse an option that `__init__` does not take, and name the one that it does."""
         signature = inspect.signature(cls.__init__).parameters
         if all(each.kind is not each.VAR_KEYWORD for each in signature.values()):
-            refuse_unknown(cls.__name__, options, list(signature)[1:])
+            refuse_unknown(cls.__name__, options, list(signature)[1:], SPELLINGS)
         return super().__new__(cls)
 
     def __init__(self, params: Parameters, lr: float, **options: Any) -> None:
@@ -90,7 +103,7 @@ class Optimizer(ABC):
                 f"a group of parameters is a dict such as {{'params': [...], 'lr': 0.01}}, "
                 f"not {one!r}"
             )
-        refuse_unknown(rule, one, ["params", *self.defaults])
+        refuse_unknown(rule, one, ["params", *self.defaults], SPELLINGS)
         checked = in_range({**self.defaults, **one, "params": leaves(rule, one["params"])})
         return Options({**checked, "base_lr": checked["lr"]})
 
@@ -234,6 +247,11 @@ class Optimizer(ABC):
         return f"{type(self).__name__}({', '.join(numbers)})"
 
 
+# After the class body, so that a type checker does not take them for attributes.
+for each, hint in ELSEWHERE.items():
+    setattr(Optimizer, each, Elsewhere(each, hint))
+
+
 def given(who: str, params: Any) -> list[Any]:
     """The things in `params`; a model is told to give its parameters."""
     if isinstance(params, Module):
@@ -252,15 +270,6 @@ def leaves(who: str, params: Any) -> list[Value]:
         if not isinstance(parameter, Value) or parameter.op is not None:
             raise OperandError(f"{who} updates leaves made with te.Value, not {parameter!r}")
     return found
-
-
-def refuse_unknown(rule: str, names: Iterable[str], known: list[str]) -> None:
-    """Raise `OperandError` for the first of `names` that is not known, naming one that is."""
-    for name in names:
-        if name not in known:
-            ours = SPELLINGS.get(name.lower(), "")
-            hint = f"write {ours!r}" if ours in known else f"it has {', '.join(known)}"
-            raise OperandError(f"{rule} has no option {name!r}; {hint}")
 
 
 def same_names(what: str, saved: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:

@@ -10,9 +10,18 @@ import numpy as np
 
 from ..engine.value import Value
 from ..errors import NonFiniteError
+from ..spellings import refusing
 from .base import leaves, positive
 
+SPELLINGS = {
+    "max_norm": "most",
+    "clip_value": "most",
+    "norm_type": "leave it out: the norm is √Σg²",
+    "foreach": "leave it out: it is PyTorch's own matter",
+}
 
+
+@refusing(SPELLINGS)
 def clip_grad_norm(
     parameters: Value | Iterable[Value], most: float, *, error_if_nonfinite: bool = False
 ) -> float:
@@ -24,7 +33,7 @@ def clip_grad_norm(
     `NonFiniteError` that names the parameters. Raises `OperandError`.
     Source: Pascanu, Mikolov and Bengio 2013, algorithm 1.
     """
-    most = positive("most", most)
+    most = positive("most, the norm that all gradients are shortened to together,", most)
     held = with_gradient("clip_grad_norm", parameters)
     norm = math.hypot(*(length(parameter.grad) for parameter in held))
     if error_if_nonfinite and not math.isfinite(norm):
@@ -45,9 +54,10 @@ def clip_grad_norm(
     return norm
 
 
+@refusing(SPELLINGS)
 def clip_grad_value(parameters: Value | Iterable[Value], most: float) -> None:
     """Bring every entry of the gradients into [−most, most]; NaN stays. Raises `OperandError`."""
-    most = positive("most", most)
+    most = positive("most, the largest entry that a gradient keeps,", most)
     for parameter in with_gradient("clip_grad_value", parameters):
         parameter.grad = np.clip(parameter.grad, -most, most)
 

@@ -1,31 +1,34 @@
 """A small model, whole: a task, its training, and a report of what has been learnt.
 
-Checks the gradient first, trains with a checkpoint after each epoch, judges the model once on data
-that it has not seen, and leaves pictures, tables, weights and a report.
+Checks the gradient first, trains with a checkpoint after each epoch, judges the model only once, at
+the end, on the test data, and leaves pictures, tables, weights and a report.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 from .. import check, train
-from ..errors import NonFiniteError, UnknownNameError
-from ..files import writable_folder, write_bytes, write_text
+from ..errors import FileError, NonFiniteError, OperandError, ShapeError, UnknownNameError
+from ..files import write_bytes, write_text
 from ..runs import command_line, find_font
 from ..terminal import Terminal
+from .advice import falls_short, remedy, try_next
+from .folder import TRANSCRIPT, Folder
 from .learning import (
     RATES,
     SCHEDULES,
     Learnt,
+    check_batch,
     learn,
     make_model,
     make_optimizer,
     make_schedule,
 )
+from .messages import refusal, said
 from .pages import (
-    PICTURES,
+    check_lines,
     check_summary,
     epoch_line,
     few,
@@ -35,18 +38,11 @@ from .pages import (
     result_columns,
     result_rows,
     seeds_table,
-    try_next,
     verdict,
     worked_table,
 )
 from .problems import TASKS, Sets, Settings, Task
 from .texts import TEXTS
-
-CHECKPOINT = "checkpoint.npz"
-OUTPUTS = (
-    *("report.html", "transcript.txt", "history.csv", "weights.npz", "graph.dot", "graph.svg"),
-    *(f"{name}.png" for name in sorted({each for kind in PICTURES.values() for each in kind})),
-)
 
 __all__ = ["RATES", "SCHEDULES", "TASKS", "Learnt", "Settings", "Sets", "Task", "learn", "run"]
 
@@ -54,9 +50,10 @@ __all__ = ["RATES", "SCHEDULES", "TASKS", "Learnt", "Settings", "Sets", "Task", 
 def run(settings: Settings, terminal: Terminal, command: str) -> int:
     """The whole job; returns the exit code, which is 1 for a training that diverges.
 
-    Raises `UnknownNameError`, `ShapeError` for layers that do not fit the task, `RenderingError`
-    for lack of a font, `ImportError` for lack of data, or `OSError` before anything is trained,
-    and `FileError` or `OperandError` for a checkpoint of something else.
+    Raises `UnknownNameError`, `ShapeError` for layers that do not fit the task or the batches,
+    `RenderingError` for lack of a font, `ImportError` for lack of data, `OSError`, and `FileError`
+    or `OperandError` for a checkpoint of something else, all before anything is trained. What an
+    earlier run has left in the folder stays until this one has finished an epoch.
     """
     if settings.lang not in TEXTS:
         raise UnknownNameError(f"no language {settings.lang!r}; there is en and ja")
@@ -68,12 +65,9 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
     make_optimizer(settings, model)
     make_schedule(settings)
     sets = task.sets()
-    out = writable_folder(settings.out)
-    checkpoint = out / CHECKPOINT
-    for name in OUTPUTS:
-        (out / name).unlink(missing_ok=True)  # an earlier run's would be taken for this one's
-    if not settings.resume:
-        checkpoint.unlink(missing_ok=True)
+    check_batch(settings, model, sets)
+    folder = Folder(settings.out, settings.resume)
+    out = folder.path
 
     try:
         terminal.say(f"== {text[f'{settings.task}_title']} ==")
@@ -86,19 +80,29 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
 
         terminal.say(f"\n== {text['training_head']} ==")
         if settings.resume:
-            key = "resumed" if checkpoint.exists() else "nothing_to_resume"
-            terminal.say(text[key].format(file=checkpoint))
+            key = "resumed" if folder.resumed else "nothing_to_resume"
+            terminal.say(text[key].format(file=folder.checkpoint))
         try:
-            learnt = told(settings, sets, checkpoint, terminal)
+            learnt = told(settings, sets, folder, terminal)
         except NonFiniteError as error:
+            folder.look()
             what, *_ = str(error).splitlines()
-            terminal.say(text["diverged"].format(error=what))
+            terminal.say(text["diverged"].format(error=said(what, settings.lang)))
             terminal.say(text["diverged_help"])
-            if checkpoint.exists():
-                terminal.say(text["last_good"].format(file=checkpoint))
-            if history := getattr(error, "history", None):
-                history.to_csv(out / "history.csv")
+            if folder.begun or folder.resumed:
+                terminal.say(text["last_good"].format(file=folder.checkpoint))
+            elif folder.keeps_earlier:
+                terminal.say(text["kept_results"].format(folder=out))
+            if folder.begun:
+                error.history.to_csv(out / "history.csv")  # type: ignore[attr-defined]
+            terminal.say(f"{text['try']}: {remedy(settings, None, text)[0]}")
             return 1
+        except (FileError, OperandError, ShapeError, UnknownNameError) as error:
+            if not folder.resumed:
+                raise
+            # Everything else has been looked at before: it is the checkpoint.
+            raise refusal(error, folder.checkpoint, text) from error
+        folder.begin()
         if learnt.history.stopped:
             terminal.say(
                 text["stopped"].format(
@@ -107,6 +111,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
                     best=learnt.best_epoch,
                 )
             )
+        elif learnt.best_epoch:
+            terminal.say(text["kept_best"].format(best=learnt.best_epoch))
         learnt.history.to_csv(out / "history.csv")
         train.save(learnt.model, out / "weights.npz")
 
@@ -116,8 +122,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         if task.kind == "sums":
             for sum_, answer, right in worked_table(learnt, text).rows:
                 terminal.say(f"{sum_}  {text['answer']} {answer} {text['yes' if right else 'no']}")
-        said = verdict(learnt, sets, settings, text)
-        for sentence in said:
+        found = verdict(learnt, sets, settings, text)
+        for sentence in found:
             terminal.say(sentence)
 
         figures = []
@@ -130,8 +136,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
                     settings,
                     learnt,
                     sets,
-                    said=said,
-                    checked=(summary, checked.table(settings.lang)),
+                    said=found,
+                    checked=(summary, check_lines(checked, settings.lang)),
                     figures=figures,
                     over_seeds=over_seeds,
                     command=command,
@@ -142,10 +148,10 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         write_report(None)
         if settings.seeds:
             terminal.say(f"\n== {text['over_seeds'].format(seeds=settings.seeds)} ==")
-            found = seeds_table(over_seeds(settings, learnt, sets, terminal), settings, text)
-            terminal.table(found[0], found[1])
-            terminal.say(found[2])
-            write_report(found)
+            table_of = seeds_table(over_seeds(settings, learnt, sets, terminal), settings, text)
+            terminal.table(table_of[0], table_of[1])
+            terminal.say(table_of[2])
+            write_report(table_of)
 
         terminal.say()
         if settings.plots:
@@ -153,16 +159,23 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         else:
             terminal.say(f"{text['tables_at']}: {out}")
         this = command_line(["train", settings.task, "--layers", settings.layers])
-        other = next(line for line, _ in try_next(settings, text) if not line.startswith(this))
+        commands = [line for line, _ in try_next(settings, text, learnt)]
+        short = falls_short(learnt, settings)
+        other = next(line for line in commands if short or not line.startswith(this))
         terminal.say(f"{text['try']}: {other}")
         return 0
+    except KeyboardInterrupt:
+        folder.look()
+        key = "interrupted" if folder.begun or folder.resumed else "interrupted_early"
+        raise KeyboardInterrupt(text[key].format(folder=out)) from None
     finally:
         # Ctrl-C keeps what is finished. The name of a folder may be bytes that are no UTF-8.
-        lines = "".join(line + "\n" for line in terminal.lines)
-        write_bytes(out / "transcript.txt", lines.encode(errors="backslashreplace"))
+        if not folder.keeps_earlier:
+            lines = "".join(line + "\n" for line in terminal.lines)
+            write_bytes(out / TRANSCRIPT, lines.encode(errors="backslashreplace"))
 
 
-def told(settings: Settings, sets: Sets, checkpoint: Path, terminal: Terminal) -> Learnt:
+def told(settings: Settings, sets: Sets, folder: Folder, terminal: Terminal) -> Learnt:
     """Train with about ten lines, and a bar on a terminal."""
     text = TEXTS[settings.lang]
     every = max(settings.epochs // 10, 1)
@@ -170,10 +183,11 @@ def told(settings: Settings, sets: Sets, checkpoint: Path, terminal: Terminal) -
 
         def tell(run: train.Run) -> None:
             advance(run.epoch)
+            folder.look()
             if run.epoch in (1, run.epochs) or run.epoch % every == 0 or run.history.stopped:
                 terminal.say(epoch_line(run, text))
 
-        return learn(settings, settings.seed, sets, tell, checkpoint)
+        return learn(settings, settings.seed, sets, tell, folder.checkpoint)
 
 
 def advanced(advance: Callable[[int], None], run: train.Run) -> None:

@@ -84,7 +84,7 @@ def network(
                 raise UnknownNameError(f"{part!r}: {name} takes no number; write {name}")
             layers.append(BatchNorm(width) if name == "batchnorm" else LayerNorm(width))
         else:
-            function = named_activation(part)
+            function = named_activation(part, sequences)
             if not function.keeps_width:
                 if width % 2:
                     raise ShapeError(
@@ -96,7 +96,7 @@ def network(
     return Sequential(*layers)
 
 
-def named_activation(part: str) -> Any:
+def named_activation(part: str, sequences: bool = False) -> Any:
     """The activation, or an error that knows the other layers too."""
     name = part.partition(":")[0]
     if name in LATER:
@@ -108,8 +108,14 @@ def named_activation(part: str) -> Any:
     except UnknownNameError as error:
         if "; write" in str(error):
             raise
-        known = closest(part, [*ACTIVATIONS, *OTHERS])
-        raise UnknownNameError(f"no layer {part!r}; there is {known}, or a width as 64") from None
+        others = OTHERS if sequences else OTHERS[:-1]
+        near = closest(part, [*ACTIVATIONS, *others], fallback=False)
+        *listed, last = others
+        raise UnknownNameError(
+            f"no layer {part!r}; there is {f'{near}; ' if near else ''}"
+            f"a width from 1 to {LARGEST}, an activation (relu, tanh, ...; all: tinygrad-edu "
+            f"activations --all), {', '.join(listed)} or {last}"
+        ) from None
 
 
 def initialiser(parts: list[str], place: int) -> str:

@@ -9,8 +9,8 @@ from typing import Any
 
 from .. import optim, train
 from ..engine.context import no_grad
-from ..errors import OperandError, UnknownNameError, closest
-from ..nn import Sequential
+from ..errors import OperandError, ShapeError, UnknownNameError
+from ..nn import BatchNorm, Sequential
 from ..optim import Schedule
 from .layers import network
 from .problems import TASKS, Array, Sets, Settings
@@ -31,7 +31,7 @@ SCHEDULES: Mapping[str, Callable[[int], Schedule | None]] = {
 class Learnt:
     """A model after training, and its loss and metrics on each part of the data.
 
-    `best_epoch` is the one whose weights it has, where training was stopped early.
+    `best_epoch` is the one whose weights it has, where it may be stopped early.
     """
 
     seed: int
@@ -70,10 +70,36 @@ def rate(settings: Settings) -> float:
 def make_schedule(settings: Settings) -> Schedule | None:
     """The schedule. Raises `UnknownNameError`."""
     if settings.schedule not in SCHEDULES:
+        *names, last = SCHEDULES
         raise UnknownNameError(
-            f"no schedule {settings.schedule!r}; there is {closest(settings.schedule, SCHEDULES)}"
+            f"no schedule {settings.schedule!r}; there is {', '.join(names)} and {last}"
         )
     return SCHEDULES[settings.schedule](settings.epochs)
+
+
+def check_batch(settings: Settings, model: Sequential, sets: Sets) -> None:
+    """Raise `ShapeError` where a batch of one row would be left for a BatchNorm."""
+    x, _ = sets.training
+    rows = len(x)
+
+    def leaves_one(size: int) -> bool:
+        return min(size, rows) == 1 or rows % size == 1
+
+    # Each step of a sequence is a row to it.
+    if x.ndim == 2 and leaves_one(settings.batch) and has_batchnorm(model):
+        fitting = min(
+            (size for size in range(2, rows + 1) if not leaves_one(size)),
+            key=lambda size: abs(size - settings.batch),
+        )
+        raise ShapeError(
+            f"batchnorm learns from batches of two rows or more, and of {rows} rows in batches of "
+            f"{settings.batch} the last one has a single row; write --batch {fitting}"
+        )
+
+
+def has_batchnorm(model: Sequential) -> bool:
+    """Whether it normalises over batches."""
+    return any(isinstance(layer, BatchNorm) for layer in model.layers)
 
 
 def learn(
@@ -113,4 +139,6 @@ def learn(
         name: train.evaluate(model, pair, task.loss, metrics=task.metrics, batch_size=8192)
         for name, pair in sets._asdict().items()
     }
-    return Learnt(seed, model, history, results, stopping.best_epoch if stopping else None)
+    # Without a best one, where no validation loss is a number, the last weights stay.
+    best = (stopping.best_epoch or len(history)) if stopping else None
+    return Learnt(seed, model, history, results, best)

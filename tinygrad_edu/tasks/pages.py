@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from ..engine.context import no_grad
 from ..engine.value import Value
 from ..errors import RenderingError
 from ..files import write_text
-from ..nn import RNN, Linear, Sequential
-from ..runs import command_line, versions
+from ..nn import RNN, BatchNorm, Dropout, Linear, Sequential
+from ..nn.module import unchanged
+from ..runs import versions
 from ..terminal import Terminal
 from ..train import Run
+from .advice import try_next
 from .learning import Learnt, rate
+from .messages import said as translated
 from .problems import BITS, TASKS, Array, Sets, Settings, right_sums
 
 Text = Mapping[str, str]
@@ -38,19 +42,6 @@ PICTURES = {
 BY_HEART = 0.05  # so much better on the training data than on others: overfitted
 WORKED = ((255, 1), (170, 85), (127, 129), (200, 100), (91, 38), (255, 255))
 LONG = 32
-NEXT = {
-    "moons": (("--layers 1", "line"), ("--layers 64,relu,64,relu,1 --epochs 600", "noise")),
-    "circles": (("--layers 1", "line"), ("--layers 3,relu,1 --epochs 300 --seeds 5", "three")),
-    "spirals": (("--layers 64,tanh,64,tanh,1", "tanh"), ("--optimizer sgd", "sgd")),
-    "digits": (
-        ("--layers 10", "linear"),
-        ("--layers 64,batchnorm,relu,dropout:0.2,64,relu,10", "dropout"),
-    ),
-    "sequence": (
-        ("--layers 16,tanh,1", "blind"),
-        ("--layers rnn:3,1 --epochs 60 --seeds 5", "small"),
-    ),
-}
 
 
 def percent(share: float) -> str:
@@ -160,7 +151,7 @@ def verdict(learnt: Learnt, sets: Sets, settings: Settings, text: Text) -> list[
 def is_straight(model: Sequential) -> bool:
     """Whether there is no activation that could bend its boundary."""
     return all(
-        isinstance(layer, Linear) or getattr(layer, "name", "") == "linear"
+        isinstance(layer, Linear | BatchNorm | Dropout) or getattr(layer, "name", "") == "linear"
         for layer in model.layers
     )
 
@@ -200,17 +191,13 @@ def model_table(model: Sequential, sets: Sets, text: Text) -> report.Table:
     """The model layer by layer."""
     _, *rows = model.summary(sets.test[0][:1]).cells()
     *layers, total = rows
+    shown = repr(model)
     return report.Table(
-        repr_line(model),
+        shown if "\n" not in shown else text["layers"].format(count=len(model.layers)),
         tuple(text["columns"].split("|")),
         (*layers, (text["total"], *total[1:])),
         text["flops"].format(rows=1),
     )
-
-
-def repr_line(model: Sequential) -> str:
-    """The model in one line."""
-    return " ".join(repr(model).split())
 
 
 def pictures(
@@ -229,7 +216,10 @@ def pictures(
                     terminal.say(text["no_renderer"])
             else:
                 image = save(draw[name](), out / f"{name}.png", heading, alt)
-            yield report.Figure(place, heading, image, alt, text[f"{name}_look"])
+            look = text[f"{name}_look"]
+            if name == "graph" and repeats(learnt.model):
+                look += text["graph_first_digits"]
+            yield report.Figure(place, heading, image, alt, look)
             advance(place)
 
 
@@ -266,22 +256,31 @@ def step_graph(
     settings: Settings, learnt: Learnt, sets: Sets, out: Path, text: Text
 ) -> bytes | None:
     """Save the graph of the loss of four rows; None where nothing can render it."""
-    task = TASKS[settings.task]
+    task, model = TASKS[settings.task], learnt.model
     x, y = few(sets)
-    loss = task.loss(learnt.model(Value(x, name="x", requires_grad=False)), y)
-    loss.name = "loss"
-    learnt.model.zero_grad()
-    loss.backward()
+    if repeats(model):
+        x, y = x[:, :2], y[:, :2]
     title = text["graph_title"].format(title=text[f"{settings.task}_title"])
-    drawing = graph(loss, title=title, lang=settings.lang, collapse="layer")
-    learnt.model.zero_grad()
-    write_text(out / "graph.dot", drawing.source)
-    try:
-        rendered = drawing.svg
-    except RenderingError:
-        return None
+    with unchanged(model):
+        model.train()
+        loss = task.loss(model(Value(x, name="x", requires_grad=False)), y)
+        loss.name = "loss"
+        model.zero_grad()
+        loss.backward()
+        drawing = graph(loss, title=title, lang=settings.lang, collapse="layer")
+        model.zero_grad()
+        write_text(out / "graph.dot", drawing.source)
+        try:
+            rendered = drawing.svg
+        except RenderingError:
+            return None
     write_text(out / "graph.svg", rendered)
     return rendered.encode()
+
+
+def repeats(model: Sequential) -> bool:
+    """Whether the steps of a sequence are drawn side by side: something comes before an RNN."""
+    return any(isinstance(layer, RNN) for layer in list(model.layers)[1:])
 
 
 def few(sets: Sets) -> tuple[Array, Array]:
@@ -319,17 +318,27 @@ def seeds_table(
     return [*columns, text["reached"]], rows, said
 
 
-def try_next(settings: Settings, text: Text) -> list[tuple[str, str]]:
-    """Three commands worth trying after this one, each with what it shows."""
-    task = settings.task
-    language = [] if settings.lang == "en" else ["--lang", settings.lang]
+def how(settings: Settings, learnt: Learnt, text: Text) -> str:
+    """How the model was trained, and what part the validation and the test data had in it."""
+    facts: dict[str, Any] = vars(settings) | {
+        "parameters": f"{sum(leaf.size for leaf in learnt.model.parameters()):,}",
+        "epochs": len(learnt.history),
+        "asked": settings.epochs,
+        "lr": rate(settings),
+        "best": learnt.best_epoch,
+    }
+    more = [text["more_decay"]] if settings.weight_decay else []
+    more += [text["more_clip"]] if settings.clip is not None else []
+    facts["more"] = "".join(more).format(**facts)
+    ending = "stopped" if learnt.history.stopped else "kept" if learnt.best_epoch else "whole"
+    tested = "how_tested_sums" if TASKS[settings.task].kind == "sums" else "how_tested"
+    return "".join([text["how"], text[f"how_{ending}"], text[tested]]).format(**facts)
 
-    def line(options: str, name: str) -> str:
-        words = [*options.split(), "--out", f"runs/{task}-{name}", *language]
-        return command_line(["train", task, *words])
 
-    commands = [(line(options, name), text[f"next_{task}_{name}"]) for options, name in NEXT[task]]
-    return [*commands, (line("--seeds 5", "seeds"), text["next_seeds"])]
+def check_lines(checked: check.Report, lang: str) -> str:
+    """The table of a gradient check, its notes too in the language of the report."""
+    notes = tuple(translated(note, lang) for note in checked.notes)
+    return replace(checked, notes=notes).table(lang)
 
 
 def make_report(
@@ -360,22 +369,15 @@ def make_report(
         columns, rows, sentence = over_seeds
         heading = text["over_seeds"].format(seeds=len(rows))
         tables.append(report.Table(heading, tuple(columns), tuple(map(tuple, rows)), sentence))
-    how: dict[str, Any] = {
-        "layers": settings.layers,
-        "parameters": f"{sum(leaf.size for leaf in learnt.model.parameters()):,}",
-        "epochs": len(learnt.history),
-        "batch": settings.batch,
-        "optimizer": settings.optimizer,
-        "lr": rate(settings),
-        "schedule": settings.schedule,
-    }
     page = report.Report(
         title=text[f"{settings.task}_title"],
-        introduction=(text[f"{settings.task}_introduction"], text["how"].format(**how)),
+        introduction=(text[f"{settings.task}_introduction"], how(settings, learnt, text)),
         tables=tuple(tables),
         figures=tuple(figures),
         check=report.GradientCheck(*checked),
-        try_next=tuple(report.Command(line, shows) for line, shows in try_next(settings, text)),
+        try_next=tuple(
+            report.Command(line, shows) for line, shows in try_next(settings, text, learnt)
+        ),
         command=command,
         seed=str(settings.seed),
         versions=versions(),

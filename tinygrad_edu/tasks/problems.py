@@ -49,7 +49,7 @@ class Settings:
 
 
 class Sets(NamedTuple):
-    """Data to learn from, to watch while learning, and to judge by once at the end."""
+    """Data to learn from, to watch while learning, and to judge by only once, at the end."""
 
     training: Pair
     validation: Pair
@@ -88,7 +88,7 @@ def images() -> Sets:
 
 
 def sums() -> Sets:
-    """2,000 random sums to learn from, 500 to watch, and all there are to judge by."""
+    """2,000 random sums to learn from, 500 to watch, and all there are, these too, to judge by."""
     first, second = np.indices((2**BITS, 2**BITS)).reshape(2, -1)
     return Sets(
         data.adding_sequences(2000, bits=BITS, seed=0),

@@ -30,10 +30,26 @@ ENGLISH = {
         "there is a carry, and to remember it until the next digit."
     ),
     "how": (
-        "The model {layers} has {parameters} parameters and was trained for {epochs} epochs in "
-        "batches of {batch} with {optimizer} (learning rate {lr:g}, schedule: {schedule}). The "
-        "validation data were only watched while it learnt; the test data were looked at once, "
-        "at the end."
+        "The model {layers} has {parameters} parameters and was trained in batches of {batch} with "
+        "{optimizer} (learning rate {lr:g}, schedule: {schedule}{more})."
+    ),
+    "more_decay": ", weight decay {weight_decay:g}",
+    "more_clip": ", gradients clipped to norm {clip:g}",
+    "how_whole": (
+        " It was trained for {epochs} epochs. The validation data were only watched meanwhile."
+    ),
+    "how_stopped": (
+        " The validation data stopped it in epoch {epochs} of {asked}, when their loss had not "
+        "improved for {patience} epochs; the weights are those of epoch {best}, the best by it."
+    ),
+    "how_kept": (
+        " It was trained for {epochs} epochs. The validation data chose which weights to keep: "
+        "those of epoch {best}, where their loss was lowest."
+    ),
+    "how_tested": " The test data were looked at only once, at the end.",
+    "how_tested_sums": (
+        " The test data, looked at only once, at the end, are all sums that there are, those that "
+        "it learnt from among them."
     ),
     "points": "{count} points",
     "images": "{count} images",
@@ -56,6 +72,7 @@ ENGLISH = {
     ),
     "check_wrong": " {wrong} are WRONG (worst: {worst}).",
     "model": "The model",
+    "layers": "{count} layers, one after the other",
     "columns": "layer|output shape|parameters|FLOPs",
     "total": "total",
     "flops": (
@@ -71,6 +88,27 @@ ENGLISH = {
     "right_sums": "right sums",
     "resumed": "Going on from {file}.",
     "nothing_to_resume": "There is no {file} yet: beginning anew.",
+    "other_run": (
+        "{file} was made by another training{which}: give the same options as before, another "
+        "--out, or leave out --resume"
+    ),
+    "which": " (other {names})",
+    "the_task": "task",
+    "enough_epochs": (
+        "{file} holds {done} epochs already: give --epochs {done} or more, another --out, or leave "
+        "out --resume"
+    ),
+    "no_checkpoint": (
+        "{file} is damaged, or no checkpoint of this version: give another --out, or leave out "
+        "--resume to begin anew"
+    ),
+    "interrupted": (
+        "Stopped. What was finished is in {folder}. The same command with --resume goes on from "
+        "there."
+    ),
+    "interrupted_early": "Stopped before the first epoch was finished.",
+    "kept_results": "The results of an earlier run in {folder} are left as they were.",
+    "kept_best": "The weights are those of epoch {best}, where the validation loss was lowest.",
     "stopped": (
         "Stopped in epoch {epoch}: the validation loss has not improved for {patience} epochs. "
         "The weights are those of epoch {best}."
@@ -100,7 +138,8 @@ ENGLISH = {
         "are within reach. Try more epochs, wider layers or another --lr."
     ),
     "sums_learnt": (
-        "It can add: all {total} sums of two 8-bit numbers are right, and it was shown {seen}."
+        "It can add: all {total} sums of two 8-bit numbers are right, and it has learnt from only "
+        "{seen}."
     ),
     "sums_short": (
         "{right} of {total} sums are right, and {bits} of their bits. Try more epochs, a wider "
@@ -115,7 +154,7 @@ ENGLISH = {
         "are right."
     ),
     "overfitted": (
-        "On the training data {training} are right, on new data {test}: it has learnt the "
+        "On the training data {training} are right, on the test data {test}: it has learnt the "
         "examples by heart. Try --patience 10, a dropout:0.2 between the layers, or "
         "--optimizer adamw --weight-decay 0.1."
     ),
@@ -146,7 +185,7 @@ ENGLISH = {
         "training and validation data."
     ),
     "training_look": (
-        "Training data are what the network learns from, validation data what it has not seen. "
+        "Training data are what the network learns from, validation data what it does not. "
         "While both losses fall, it learns what holds for both; where the validation loss rises "
         "and the other falls on, it learns its examples by heart. The star marks the best epoch."
     ),
@@ -200,7 +239,16 @@ ENGLISH = {
         "Each layer is one box. Downwards run the values of four rows, upwards the gradients of "
         "the loss; wider lines carry larger ones. te.draw.graph(loss) draws what is inside."
     ),
+    "graph_first_digits": (
+        " Only the first two digits of each row are drawn: the layers before and behind a "
+        "recurrent layer do the same at all further ones."
+    ),
     "graph_title": "One training step of {title}, on four rows",
+    "next_slower": "Smaller steps: it diverged because the learning rate is too large.",
+    "next_rate": "The learning rate that suits this optimiser.",
+    "next_longer": "More epochs.",
+    "next_layers": "The layers that this task comes with.",
+    "next_settings": "The settings that this task comes with.",
     "next_moons_line": "One neuron without a hidden layer: a straight line.",
     "next_moons_noise": "Learning by heart: few epochs are enough, so what do 600 do?",
     "next_seeds": "Is it luck? The same from five starts.",
@@ -237,24 +285,40 @@ JAPANESE = {
         "0 から 9 までの数字それぞれに得点を付けます。"
     ),
     "sequence_introduction": (
-        "8 ビットの数2つを、筆算と同じく下の桁から1桁ずつ読み、桁ごとに和のその桁を答えます。"
+        "8 ビットの数2つを、筆算と同じく下の桁から1桁ずつ読み、読むたびに和の同じ桁を答えます。"
         "桁上がりがあることも、それを次の桁まで覚えておくことも、ネットワークが自分で"
         "見つけなければなりません。"
     ),
     "how": (
-        "モデル {layers}（パラメータ {parameters} 個）を {epochs} エポック、バッチサイズ {batch}、"
-        "{optimizer}（学習率 {lr:g}、スケジュール {schedule}）で学習させました。"
-        "検証データは学習中の観察にだけ使い、テストデータは最後に一度だけ使いました。"
+        "モデル {layers}（パラメータ {parameters} 個）を、バッチサイズ {batch}、"
+        "{optimizer}（学習率 {lr:g}、スケジュール {schedule}{more}）で学習させました。"
+    ),
+    "more_decay": "、重み減衰 {weight_decay:g}",
+    "more_clip": "、勾配のノルムの上限 {clip:g}",
+    "how_whole": "学習は {epochs} エポックで、検証データは学習中の観察にだけ使いました。",
+    "how_stopped": (
+        "検証データの損失が {patience} エポックの間改善しなかったので、{asked} エポックのうち "
+        "{epochs} エポックで学習を打ち切り、その損失が最小だったエポック {best} の重みを"
+        "採用しました。"
+    ),
+    "how_kept": (
+        "学習は {epochs} エポックで、検証データの損失が最小だったエポック {best} の重みを"
+        "採用しました。"
+    ),
+    "how_tested": "テストデータは最後に一度だけ使いました。",
+    "how_tested_sums": (
+        "テストデータは最後に一度だけ使いました。テストデータはあり得るすべての和で、学習に"
+        "使った和も含みます。"
     ),
     "points": "{count} 点",
     "images": "{count} 枚",
     "sums": "{count} 通り",
     "check_right": (
-        "勾配確認：全 {parameters} パラメータを通るランダムな {total} 方向のうち {correct} 方向の"
-        "勾配を数値微分で {digits} 桁以上確認。"
+        "勾配確認：全 {parameters} パラメータの空間でランダムに選んだ {total} 方向のうち "
+        "{correct} 方向で、勾配が数値微分と {digits} 桁以上一致。"
     ),
     "check_other": (
-        "勾配確認：全 {parameters} パラメータを通るランダムな方向の微分 {total} 個のうち、"
+        "勾配確認：全 {parameters} パラメータの空間でランダムに選んだ方向の微分 {total} 個のうち、"
         "数値微分で確認できたものはありません。"
     ),
     "check_kink": (
@@ -268,6 +332,7 @@ JAPANESE = {
     ),
     "check_wrong": "{wrong} 方向が誤り（最悪：{worst}）。",
     "model": "モデル",
+    "layers": "{count} 層（上から順に計算）",
     "columns": "層|出力の形状|パラメータ数|FLOPs",
     "total": "合計",
     "flops": (
@@ -283,6 +348,27 @@ JAPANESE = {
     "right_sums": "正しい和",
     "resumed": "{file} から再開します。",
     "nothing_to_resume": "{file} がまだないので、最初から学習します。",
+    "other_run": (
+        "{file} は別の設定の学習で作られたものです{which}。前回と同じオプションを付けるか、"
+        "--out で別のフォルダを指定するか、--resume を外してください"
+    ),
+    "which": "（違い：{names}）",
+    "the_task": "課題",
+    "enough_epochs": (
+        "{file} はすでに {done} エポック学習済みです。--epochs を {done} 以上にするか、--out で別の"
+        "フォルダを指定するか、--resume を外してください"
+    ),
+    "no_checkpoint": (
+        "{file} は壊れているか、このバージョンのチェックポイントではありません。--out で別の"
+        "フォルダを指定するか、--resume を外して最初から学習してください"
+    ),
+    "interrupted": (
+        "中断しました。終わったところまでは {folder} にあります。同じコマンドに --resume を付けると"
+        "続きから学習します。"
+    ),
+    "interrupted_early": "最初のエポックが終わる前に中断しました。",
+    "kept_results": "{folder} にある前回の結果はそのまま残してあります。",
+    "kept_best": "重みは、検証データの損失が最小だったエポック {best} のものです。",
     "stopped": (
         "エポック {epoch} で終了：検証データの損失が {patience} エポックの間改善しませんでした。"
         "重みはエポック {best} のものです。"
@@ -329,7 +415,7 @@ JAPANESE = {
         "正解です。"
     ),
     "overfitted": (
-        "正解率は訓練データで {training}、新しいデータで {test} です：訓練データを丸暗記しています"
+        "正解率は訓練データで {training}、テストデータで {test} です：訓練データを丸暗記しています"
         "（過学習）。--patience 10、層の間の dropout:0.2、または "
         "--optimizer adamw --weight-decay 0.1 を試してください。"
     ),
@@ -400,7 +486,7 @@ JAPANESE = {
     "positions_heading": "桁ごとの正解率",
     "positions_alt": "和の桁ごとの正解率を示した棒グラフ。",
     "positions_look": (
-        "一番下の桁には桁上がりが要らず、それより上の桁には、それまでの桁上がりが要ります。"
+        "一番下の桁は下からの桁上がりがなく、それより上の桁は、それまでの桁上がりで決まります。"
         "覚えておけないネットワークは 1 の桁だけ正しく、桁が上がるほど当て推量に近づきます。"
     ),
     "graph_heading": "学習1回分の計算グラフ",
@@ -409,7 +495,15 @@ JAPANESE = {
         "層は1つの箱にまとめてあります。4 件のデータの値が下へ、損失の勾配が上へ流れ、線が太いほど"
         "大きな勾配が伝わっています。層の中身は te.draw.graph(loss) で描けます。"
     ),
+    "graph_first_digits": (
+        "描いたのは最初の2桁だけです。再帰層の前後の層は、残りの桁でも同じ計算を繰り返します。"
+    ),
     "graph_title": "学習1回分の計算グラフ：{title}（データ 4 件）",
+    "next_slower": "歩幅を小さく：学習率が大きすぎて発散しました。",
+    "next_rate": "この最適化手法に合った学習率で。",
+    "next_longer": "エポック数を増やして。",
+    "next_layers": "この課題の既定の層で。",
+    "next_settings": "この課題の既定の設定で。",
     "next_moons_line": "隠れ層のないニューロン1個：境界は直線になります。",
     "next_moons_noise": "丸暗記：少ないエポックで足りるのに 600 エポック続けると？",
     "next_seeds": "偶然でしょうか。5通りの初期値から繰り返します。",

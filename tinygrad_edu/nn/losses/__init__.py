@@ -4,9 +4,9 @@ Each takes `reduction=`: "mean" of the losses of all targets, their "sum", or "n
 itself.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, NoReturn
 
-from ...errors import closest
+from ...spellings import refuse_name
 from .classes import bce, bce_with_logits, cross_entropy, hinge, kl_divergence
 from .numbers import huber, mae, mse
 from .penalties import l1, l2
@@ -32,6 +32,7 @@ ELSEWHERE = {
     "meanabsoluteerror": "mae",
     "huberloss": "huber",
     "smoothl1loss": "huber",
+    "smoothl1": "huber",
     "bceloss": "bce",
     "binarycrossentropy": "bce",
     "bcewithlogitsloss": "bce_with_logits",
@@ -47,7 +48,12 @@ ELSEWHERE = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    spelt = name.replace("_", "").lower()
-    near = ELSEWHERE.get(spelt) or closest(name, __all__)
-    raise AttributeError(f"module {__name__!r} has no loss {name!r}; write te.nn.losses.{near}")
+def elsewhere(name: str) -> NoReturn:
+    """Say what to write for a name of PyTorch's or Keras's."""
+    ours = ELSEWHERE.get(name.replace("_", "").lower())
+    refuse_name("te.nn.losses", name, {name: f"te.nn.losses.{ours}"} if ours else {}, __all__)
+
+
+# Type checkers shall find a wrong name by themselves.
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere

@@ -16,6 +16,27 @@ from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError
 
 Reduction = Literal["mean", "sum", "none"]
 
+# What PyTorch and Keras call the options of losses.
+SPELLINGS = {
+    "input": "prediction",
+    "y_pred": "prediction",
+    "y_true": "target",
+    "labels": "target",
+    "weight": "weights",
+    "class_weight": "weights",
+    "pos_weight": "positive_weight",
+    "beta": "delta",
+    "log_target": "leave it out: the target holds probabilities, np.exp(log_target)",
+    "from_logits": "leave it out: cross_entropy and bce_with_logits take logits, bce probabilities",
+    "size_average": "write reduction='mean' or 'sum'",
+    "reduce": "write reduction='none'",
+}
+# Where a loss has no weights.
+BY_HAND = SPELLINGS | {
+    "weight": "write np.mean(weight * loss) with reduction='none' in the loss",
+    "weights": "write np.mean(weights * loss) with reduction='none' in the loss",
+}
+
 # What leaves every entry as it is.
 MOVES = frozenset(
     {

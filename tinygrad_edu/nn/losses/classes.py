@@ -12,7 +12,10 @@ from ...engine.value import Operand, Value
 from ...errors import OperandError, ShapeError
 from ...ops.elementary import difference
 from ...ops.tails import greatest, least
+from ...spellings import refusing
 from .arguments import (
+    BY_HAND,
+    SPELLINGS,
     Reduction,
     as_prediction,
     as_target,
@@ -32,6 +35,7 @@ from .labels import (
 )
 
 
+@refusing(BY_HAND)
 def bce(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
     """Binary cross-entropy of probabilities p against targets t: −t log p − (1 − t) log(1 − p).
 
@@ -53,6 +57,7 @@ def bce(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> 
     return reduced(0.0 - losses, reduction)  # a loss of 0, and not of −0
 
 
+@refusing(BY_HAND)
 def bce_with_logits(
     logits: Operand,
     target: Operand,
@@ -80,6 +85,7 @@ def bce_with_logits(
     return reduced(true + (1 - t) * softplus(z), reduction)
 
 
+@refusing(SPELLINGS)
 def cross_entropy(
     logits: Operand,
     target: Operand,
@@ -165,6 +171,7 @@ shortfall = define_elementwise(
 )
 
 
+@refusing(BY_HAND)
 def hinge(
     prediction: Operand, target: Operand, margin: float = 1.0, reduction: Reduction = "mean"
 ) -> Value:
@@ -195,6 +202,7 @@ def hinge(
     return reduced(shortfall(0.0, t * y, margin), reduction)
 
 
+@refusing(BY_HAND)
 def kl_divergence(log_prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
     """Kullback–Leibler divergence of true probabilities t from predicted p: Σ t (log t − log p).
 

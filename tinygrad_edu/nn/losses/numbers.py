@@ -8,7 +8,8 @@ import numpy as np
 
 from ...engine.operation import define_structural
 from ...engine.value import Operand, Value
-from .arguments import Reduction, pair, positive, reduced
+from ...spellings import refusing
+from .arguments import BY_HAND, Reduction, pair, positive, reduced
 
 
 def squared_error_forward(prediction: Any, target: Any) -> Any:
@@ -46,6 +47,7 @@ def mse(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> 
     return reduced(np.square(y - t), reduction)
 
 
+@refusing(BY_HAND)
 def mae(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> Value:
     """Mean absolute error: the mean over all entries of |prediction − target|.
 
@@ -55,6 +57,7 @@ def mae(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> 
     return reduced(abs(y - t), reduction)
 
 
+@refusing(BY_HAND)
 def huber(
     prediction: Operand, target: Operand, delta: float = 1.0, reduction: Reduction = "mean"
 ) -> Value:
