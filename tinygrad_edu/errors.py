@@ -76,6 +76,18 @@ class LossWarning(UserWarning):
     """A loss given what another function has already squashed: it trains, but badly."""
 
 
+class OtherTrainingError(OperandError):
+    """A checkpoint of another training than the one that shall go on.
+
+    `names` are the settings that differ, and `epochs` how many the checkpoint has.
+    """
+
+    def __init__(self, message: str, names: Iterable[str], epochs: int) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
+        self.epochs = epochs
+
+
 class RenderingError(RuntimeError):
     """A picture that no installed program can draw."""
 

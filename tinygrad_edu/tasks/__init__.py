@@ -10,7 +10,12 @@ from collections.abc import Callable
 from functools import partial
 
 from .. import check, train
-from ..errors import FileError, NonFiniteError, OperandError, ShapeError, UnknownNameError
+from ..errors import (
+    FileError,
+    NonFiniteError,
+    OtherTrainingError,
+    UnknownNameError,
+)
 from ..files import write_bytes, write_text
 from ..runs import command_line, find_font
 from ..terminal import Terminal
@@ -97,10 +102,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
                 error.history.to_csv(out / "history.csv")  # type: ignore[attr-defined]
             terminal.say(f"{text['try']}: {remedy(settings, None, text)[0]}")
             return 1
-        except (FileError, OperandError, ShapeError, UnknownNameError) as error:
-            if not folder.resumed:
-                raise
-            # Everything else has been looked at before: it is the checkpoint.
+        except (FileError, OtherTrainingError) as error:
             raise refusal(error, folder.checkpoint, text) from error
         folder.begin()
         if learnt.history.stopped:

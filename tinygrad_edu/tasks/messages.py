@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import FileError, OperandError
+from ..errors import FileError, OperandError, OtherTrainingError
 
 # What the names in the refusal of a checkpoint are called on the command line.
 OPTIONS: Mapping[str, tuple[str, ...]] = {
@@ -53,21 +53,19 @@ def said(message: str, lang: str) -> str:
     return message
 
 
-def refusal(error: Exception, file: Path, text: Mapping[str, str]) -> Exception:
+def refusal(
+    error: FileError | OtherTrainingError, file: Path, text: Mapping[str, str]
+) -> FileError | OperandError:
     """Why a checkpoint is not gone on from, and what to do, in one line."""
     if isinstance(error, FileError):
         return FileError(text["no_checkpoint"].format(file=file))
-    told = str(error).removeprefix(str(file))
-    if enough := re.match(r" holds (\d+) epochs already", told):
-        return OperandError(text["enough_epochs"].format(file=file, done=enough[1]))
-    if re.search(rf"(?:with|,) (?:other )?(?:{'|'.join(TASK)})\b", told):
+    if error.names == ("epochs",):
+        return OperandError(text["enough_epochs"].format(file=file, done=error.epochs))
+    if any(name in TASK for name in error.names):
         names = [text["the_task"]]
     else:
         names = [
-            option
-            for name, options in OPTIONS.items()
-            if re.search(rf"(?:with|,) (?:groups\[\d+\]\.)?{name}=", told)
-            for option in options
+            option for name, options in OPTIONS.items() if name in error.names for option in options
         ]
     # Another rule has other options, and another model other generators: one word is enough.
     for first, rest in (("--layers", ()), ("--optimizer", ("--lr", "--weight-decay"))):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import FileError, NonFiniteError, OperandError
+from ..errors import FileError, NonFiniteError, OperandError, OtherTrainingError
 from ..files import remove_remains, writable_folder
 from ..nn.module import Module
 from . import storage
@@ -110,8 +110,8 @@ class Checkpoint:
     def read(self) -> History:
         """Put everything back as it was written; returns the history up to there.
 
-        Raises `FileError` for a damaged file or one of another kind, `OperandError` for other
-        settings; nothing is changed then.
+        Raises `FileError` for a damaged file or one of another kind, `OtherTrainingError` for
+        other settings; nothing is changed then.
         """
         held = storage.read(self.path)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
@@ -119,26 +119,31 @@ class Checkpoint:
                 f"{self.path} is no checkpoint of te.train.fit of this version; "
                 "te.train.load(model, path) reads weights alone"
             )
-        made = held["settings"]
+        made, now = held["settings"], self.settings
+        names = [name for name in {**made, **now} if made.get(name) != now.get(name)]
         differences = [
             f"other {name}"
             if name in ("data", "validation")
-            else f"{name}={made.get(name)!r} (now {self.settings.get(name)!r})"
-            for name in {**made, **self.settings}
-            if made.get(name) != self.settings.get(name)
+            else f"{name}={made.get(name)!r} (now {now.get(name)!r})"
+            for name in names
         ]
         if held["generators"].keys() != self.generators.keys():
+            names.append("generators")
             differences.append(f"the generators {', '.join(held['generators'])}")
-        done = len(History(**held["history"]))
-        if done > self.run.epochs:
-            raise OperandError(
-                f"{self.path} holds {done} epochs already, and epochs={self.run.epochs}; give "
-                "more, or another file, or resume=False to begin anew"
-            )
-        if differences:
-            raise OperandError(
+        history = History(**held["history"])
+        if names:
+            raise OtherTrainingError(
                 f"{self.path} was made with {', '.join(differences)}; give fit the same, or "
-                "another file, or resume=False to begin anew"
+                "another file, or resume=False to begin anew",
+                names,
+                len(history),
+            )
+        if len(history) > self.run.epochs:
+            raise OtherTrainingError(
+                f"{self.path} holds {len(history)} epochs already, and epochs={self.run.epochs}; "
+                "give more, or another file, or resume=False to begin anew",
+                ["epochs"],
+                len(history),
             )
         self.run.model.load_state_dict(held["model"])
         self.run.optimizer.load_state_dict(held["optimizer"])
@@ -146,4 +151,4 @@ class Checkpoint:
             self.generators[name].bit_generator.state = state
         for callback, state in zip(self.callbacks, held["callbacks"], strict=True):
             callback.load_state_dict(state)
-        return History(**held["history"])
+        return history
