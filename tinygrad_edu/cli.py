@@ -165,14 +165,7 @@ def add_xor(commands: Any) -> None:
         help="repeat over this many seeds as well",
     )
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
-    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
-    add(
-        "--no-plots",
-        dest="plots",
-        action="store_false",
-        default=argparse.SUPPRESS,
-        help="tables only, no pictures and no report",
-    )
+    add_lang_and_no_plots(add, defaults.lang, "tables only, no pictures and no report")
 
 
 def add_train(commands: Any) -> None:
@@ -283,14 +276,7 @@ def add_task(kinds: Any, name: str, task: tasks.Task) -> None:
         "options must be the same",
     )
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
-    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
-    add(
-        "--no-plots",
-        dest="plots",
-        action="store_false",
-        default=argparse.SUPPRESS,
-        help="tables and weights only, no pictures and no report",
-    )
+    add_lang_and_no_plots(add, defaults.lang, "tables and weights only, no pictures and no report")
 
 
 def add_activations(commands: Any) -> None:
@@ -340,14 +326,7 @@ def add_activations(commands: Any) -> None:
     add("--seeds", metavar="N", type=whole(1, 1000), default=defaults.seeds, help="for --compare")
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the pictures")
     add("--format", choices=FORMATS, default=defaults.format, help="of the pictures")
-    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
-    add(
-        "--no-plots",
-        dest="plots",
-        action="store_false",
-        default=argparse.SUPPRESS,
-        help="text only, no pictures",
-    )
+    add_lang_and_no_plots(add, defaults.lang, "text only, no pictures")
 
 
 def add_graph(commands: Any) -> None:
@@ -377,14 +356,7 @@ def add_graph(commands: Any) -> None:
         default=defaults.format,
         help="of the picture; the DOT text is written in any case",
     )
-    add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
-    add(
-        "--no-plots",
-        dest="plots",
-        action="store_false",
-        default=argparse.SUPPRESS,
-        help="text only, no pictures",
-    )
+    add_lang_and_no_plots(add, defaults.lang, "text only, no pictures")
 
 
 def add_check(commands: Any) -> None:
@@ -440,6 +412,18 @@ def add_check(commands: Any) -> None:
         help=f"draw the worst entry's error against the step ({', '.join(FORMATS)})",
     )
     add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+
+
+def add_lang_and_no_plots(add: Callable[..., Any], lang: str, without: str) -> None:
+    """The language of a command that draws, and the option to leave the pictures out."""
+    add("--lang", choices=("en", "ja"), default=lang, help="English or Japanese")
+    add(
+        "--no-plots",
+        dest="plots",
+        action="store_false",
+        default=argparse.SUPPRESS,
+        help=without,
+    )
 
 
 def whole(least: int, most: int | None = None) -> Callable[[str], int]:

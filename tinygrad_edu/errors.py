@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from numpy.linalg import LinAlgError
 
@@ -49,7 +50,12 @@ class NotTrackedError(RuntimeError):
 
 
 class NonFiniteError(FloatingPointError):
-    """The first NaN or infinity, found by `te.trace_nonfinite()`."""
+    """The first NaN or infinity, found by `te.trace_nonfinite()`.
+
+    `history` is that of the training which it ended, None outside of `te.train.fit`.
+    """
+
+    history: Any = None
 
 
 class IncompleteRecordError(TypeError):

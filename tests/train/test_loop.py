@@ -406,7 +406,7 @@ def test_the_operation_that_bore_a_nan_is_named(weight: float, message: str) -> 
             epochs=2,
         )
     assert model.weight.item() == weight
-    assert len(caught.value.history) == 0  # type: ignore[attr-defined]
+    assert len(caught.value.history) == 0
     assert "test_loop.py" in str(caught.value), "the line"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,12 +122,7 @@ def regions(
                 xlabel=say("Input 1"),
                 ylabel=say("Input 2"),
             )
-        figure.suptitle(say("Decision regions"))
-        figure.colorbar(ScalarMappable(norm, "PuOr"), ax=panels, label=say("Output"), shrink=0.8)
-        boundary = Line2D(
-            [], [], color="black", linewidth=2, label=say("decision boundary: output 0.5")
-        )
-        legend_below(figure, [*_point_handles(say), boundary], lang, _columns(networks))
+        _explain(figure, panels, norm, _point_handles(say), _columns(networks), lang)
     return figure
 
 
@@ -199,13 +194,26 @@ def decision_regions(
                 xlabel=say("Input 1"),
                 ylabel=say("Input 2"),
             )
-        figure.suptitle(say("Decision regions"))
-        figure.colorbar(ScalarMappable(norm, "PuOr"), ax=panels, label=say("Output"), shrink=0.8)
-        boundary = Line2D(
-            [], [], color="black", linewidth=2, label=say("decision boundary: output 0.5")
-        )
-        legend_below(figure, [*handles.values(), boundary], lang, 2 if columns > 1 else 1)
+        _explain(figure, panels, norm, list(handles.values()), 2 if columns > 1 else 1, lang)
     return figure
+
+
+def _explain(
+    figure: Figure,
+    panels: list[Axes],
+    norm: Normalize,
+    points: Sequence[Artist],
+    columns: int,
+    lang: str,
+) -> None:
+    """The title of decision regions, what their colours mean, and the legend of the points."""
+    say = translator(lang)
+    figure.suptitle(say("Decision regions"))
+    figure.colorbar(ScalarMappable(norm, "PuOr"), ax=panels, label=say("Output"), shrink=0.8)
+    boundary = Line2D(
+        [], [], color="black", linewidth=2, label=say("decision boundary: output 0.5")
+    )
+    legend_below(figure, [*points, boundary], lang, columns)
 
 
 def _paint(

@@ -229,6 +229,11 @@ def wrapped(data: Any) -> Any:
     return array
 
 
+def numbers_of(item: Any) -> Any:
+    """The numbers of a node without their history; anything else as it is."""
+    return item._data if isinstance(item, Node) else item
+
+
 def describe(item: Any) -> str:
     """An input in an error message: its name and shape, or the number itself."""
     if isinstance(item, Node):

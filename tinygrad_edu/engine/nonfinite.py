@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import NonFiniteError
 from .context import changed, observe
-from .node import Node, describe, make_leaf, record, user_line
+from .node import Node, describe, make_leaf, numbers_of, record, user_line
 from .operation import Operation
 from .sweep import gradients, sweep
 
@@ -91,11 +91,6 @@ def running(function: Callable[..., Any]) -> FrameType | None:
     while frame is not None and frame.f_code is not function.__code__:
         frame = frame.f_back
     return frame
-
-
-def numbers_of(item: Any) -> Any:
-    """The numbers of an input."""
-    return item._data if isinstance(item, Node) else item
 
 
 def first(numbers: Any) -> tuple[tuple[int, ...], str]:

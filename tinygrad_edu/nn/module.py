@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from textwrap import indent
 from typing import TYPE_CHECKING, Any, Self
@@ -298,22 +298,37 @@ def scope(name: str) -> Iterator[None]:
 @contextmanager
 def unchanged(model: Module) -> Iterator[None]:
     """Put the buffers, the generators and the modes of all modules back at the end."""
-    buffers = [(leaf, leaf.data) for _, leaf in model.named_buffers()]
-    drawn = [(each, each.bit_generator.state) for _, each in model.named_generators()]
+    put_back = remembered(
+        [leaf for _, leaf in model.named_buffers()],
+        [each for _, each in model.named_generators()],
+    )
     modes = [(module, vars(module).get("training")) for _, module in model.named_modules()]
     try:
         yield
     finally:
-        for leaf, data in buffers:
-            if leaf.data is not data:
-                leaf.rebind(data)
-        for generator, state in drawn:
-            generator.bit_generator.state = state
+        put_back()
         for module, mode in modes:
             if mode is None:
                 vars(module).pop("training", None)
             else:
                 module.training = mode
+
+
+def remembered(
+    buffers: Sequence[Value], generators: Sequence[np.random.Generator]
+) -> Callable[[], None]:
+    """What a forward pass changes besides the graph, as a function that puts it back."""
+    kept = [leaf.data for leaf in buffers]
+    states = [each.bit_generator.state for each in generators]
+
+    def put_back() -> None:
+        for leaf, data in zip(buffers, kept, strict=True):
+            if leaf.data is not data:
+                leaf.rebind(data)
+        for generator, state in zip(generators, states, strict=True):
+            generator.bit_generator.state = state
+
+    return put_back
 
 
 def members(module: Module) -> Iterator[tuple[str, Any]]:

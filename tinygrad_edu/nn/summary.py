@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.context import changed, observe
-from ..engine.node import Node
+from ..engine.node import Node, numbers_of
 from ..engine.value import Value
 from ..errors import ShapeError
 from .module import Module, members, unchanged
@@ -116,7 +116,7 @@ class Summary:
 
 def flops(node: Node) -> int:
     """What the operation of a node costs, by the convention of `Summary`."""
-    op, inputs = node.op, [item._data if isinstance(item, Node) else item for item in node.inputs]
+    op, inputs = node.op, [numbers_of(item) for item in node.inputs]
     size = int(np.size(node._data))
     if op is None or op.name in MOVES:
         return 0

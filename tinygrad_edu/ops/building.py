@@ -7,31 +7,26 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
-from ..engine.node import Node
+from ..engine.node import Node, numbers_of
 from .reductions import broadcast_to
-
-
-def numbers(a: Any) -> Any:
-    """The entries without their history."""
-    return a._data if isinstance(a, Node) else a
 
 
 @implements(np.zeros_like)
 def zeros_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Zeros of an array's shape and dtype: a constant, so an array."""
-    return np.zeros_like(numbers(a), dtype=dtype, shape=shape)
+    return np.zeros_like(numbers_of(a), dtype=dtype, shape=shape)
 
 
 @implements(np.ones_like)
 def ones_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """Ones of an array's shape and dtype: a constant, so an array."""
-    return np.ones_like(numbers(a), dtype=dtype, shape=shape)
+    return np.ones_like(numbers_of(a), dtype=dtype, shape=shape)
 
 
 @implements(np.empty_like)
 def empty_like(a: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """An array of another's shape and dtype, not yet filled: a constant."""
-    return np.empty_like(numbers(a), dtype=dtype, shape=shape)
+    return np.empty_like(numbers_of(a), dtype=dtype, shape=shape)
 
 
 @implements(np.full_like)
@@ -39,7 +34,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) 
     """A number, or an array, repeated in an array's shape; a tracked one stays tracked."""
     shape = np.shape(a) if shape is None else shape
     if not isinstance(fill_value, Node):
-        return np.full_like(numbers(a), fill_value, dtype=dtype, shape=shape)
+        return np.full_like(numbers_of(a), fill_value, dtype=dtype, shape=shape)
     filled: Any = broadcast_to(fill_value, shape)
     return filled.astype(dtype or a.dtype)
 
@@ -78,7 +73,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axi
     grid = start + line * way
     if endpoint and num > 1:  # without rounding
         grid = np.where(line == 1, stop, grid)
-    grid = grid.astype(np.result_type(numbers(start), numbers(stop), 1.0))
+    grid = grid.astype(np.result_type(numbers_of(start), numbers_of(stop), 1.0))
     return grid if axis == 0 else np.moveaxis(grid, 0, axis)
 
 
@@ -116,7 +111,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 @implements(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """A polynomial with the coefficients `p`, that of the highest power first, at `x`."""
-    value: Any = np.zeros_like(numbers(x))
+    value: Any = np.zeros_like(numbers_of(x))
     for coefficient in p:
         value = value * x + coefficient
     return value
@@ -134,28 +129,28 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
 @implements(np.shape)
 def shape(a: Any) -> tuple[int, ...]:
     """The lengths of the axes."""
-    return numbers(a).shape  # type: ignore[no-any-return]
+    return numbers_of(a).shape  # type: ignore[no-any-return]
 
 
 @implements(np.ndim)
 def ndim(a: Any) -> int:
     """The number of axes."""
-    return numbers(a).ndim  # type: ignore[no-any-return]
+    return numbers_of(a).ndim  # type: ignore[no-any-return]
 
 
 @implements(np.size)
 def size(a: Any, axis: int | None = None) -> int:
     """The number of entries, or the length of an axis."""
-    return np.size(numbers(a), axis)
+    return np.size(numbers_of(a), axis)
 
 
 @implements(np.result_type)
 def result_type(*arrays_and_dtypes: Any) -> Any:
     """The dtype that an operation on these gives."""
-    return np.result_type(*map(numbers, arrays_and_dtypes))
+    return np.result_type(*map(numbers_of, arrays_and_dtypes))
 
 
 @implements(np.array2string, np.array_str, np.array_repr)
 def array2string(a: Any, *options: Any, **kwargs: Any) -> str:
     """The numbers as text."""
-    return np.array2string(numbers(a), *options, **kwargs)
+    return np.array2string(numbers_of(a), *options, **kwargs)

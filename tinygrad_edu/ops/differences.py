@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.dispatch import implements
+from ..engine.node import numbers_of
 from ..engine.operation import define_structural
-from .building import numbers
 from .reductions import backwards, operand
 from .shaping import part
 
@@ -129,13 +129,13 @@ def interp(
             raise ValueError("np.interp takes a period that is not 0")
         length, left, right = abs(period), None, None
         x, xp = np.remainder(x, length), np.remainder(xp, length)
-        order = np.argsort(numbers(xp))
+        order = np.argsort(numbers_of(xp))
         xp, fp = xp[order], fp[order]
         xp = np.concatenate([xp[-1:] - length, xp, xp[:1] + length])
         fp = np.concatenate([fp[-1:], fp, fp[:1]])
     count = xp.shape[0]
     left, right = fp[0] if left is None else left, fp[-1] if right is None else right
-    at = np.clip(np.searchsorted(numbers(xp), numbers(x), "right") - 1, 0, max(count - 2, 0))
+    at = np.clip(np.searchsorted(numbers_of(xp), numbers_of(x), "right") - 1, 0, max(count - 2, 0))
     out = fp[at]
     if count > 1:
         out = out + (x - xp[at]) * ((fp[at + 1] - out) / (xp[at + 1] - xp[at]))

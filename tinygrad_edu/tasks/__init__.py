@@ -99,7 +99,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
             elif folder.keeps_earlier:
                 terminal.say(text["kept_results"].format(folder=out))
             if folder.begun:
-                error.history.to_csv(out / "history.csv")  # type: ignore[attr-defined]
+                error.history.to_csv(out / "history.csv")
             terminal.say(f"{text['try']}: {remedy(settings, None, text)[0]}")
             return 1
         except (FileError, OtherTrainingError) as error:

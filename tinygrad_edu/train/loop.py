@@ -13,10 +13,11 @@ import numpy as np
 from ..data.batching import batches
 from ..data.batching import rows as count
 from ..engine.context import no_grad, record_lines
+from ..engine.node import numbers_of
 from ..engine.nonfinite import trace_nonfinite
 from ..engine.value import Value
 from ..errors import NonFiniteError, NotTrackedError, OperandError, ShapeError
-from ..nn.module import Module, unchanged
+from ..nn.module import Module, remembered, unchanged
 from ..optim import Optimizer, clip_grad_norm, clip_grad_value
 from ..terminal import Terminal
 from .callbacks import Callback, Run
@@ -135,7 +136,7 @@ def fit(
                     file.write()
                 tell(row, run.epoch, rows / seconds)
     except NonFiniteError as error:
-        error.history = run.history  # type: ignore[attr-defined]
+        error.history = run.history
         if file and file.path.exists():
             error.add_note(f"The last good epoch is in {file.path}: te.train.load(model, path).")
         raise
@@ -223,7 +224,7 @@ class Step:
         total = sum(count(*batch) for batch in group)
         done = []
         for x, y in group:
-            before = self.remembered()
+            before = remembered(self.buffers, self.generators)
             prediction = predict(self.model, x)
             value = checked_loss(self.loss(prediction, y))
             number = value.item()
@@ -234,7 +235,7 @@ class Step:
             del value
             if not all(finite(p.grad) for p in parameters if p.grad is not None):
                 self.blame(x, y, before, f"{where}: a gradient is not finite")
-            done.append((rows, plain(prediction), y, number))
+            done.append((rows, numbers_of(prediction), y, number))
         if self.clip_value is not None:
             clip_grad_value(parameters, self.clip_value)
         if self.clip_norm is not None:
@@ -242,12 +243,7 @@ class Step:
         self.optimizer.step()
         return done
 
-    def remembered(self) -> tuple[list[Any], list[Any]]:
-        """What a forward pass changes besides: the state of generators and running statistics."""
-        states = [each.bit_generator.state for each in self.generators]
-        return states, [each.data for each in self.buffers]
-
-    def blame(self, x: Any, y: Any, before: tuple[list[Any], list[Any]], told: str) -> None:
+    def blame(self, x: Any, y: Any, before: Callable[[], None], told: str) -> None:
         """Raise the error that says where the first number was born that is not finite."""
         for name, parameter in self.model.named_parameters():
             if not finite(parameter.data):
@@ -255,10 +251,7 @@ class Step:
                     f"{told}: the step before made {name} {worst(parameter.data)}; lower the "
                     "learning rate, or clip gradients with clip_norm=1"
                 )
-        for generator, state in zip(self.generators, before[0], strict=True):
-            generator.bit_generator.state = state
-        for buffer, data in zip(self.buffers, before[1], strict=True):
-            buffer.data = data
+        before()
         self.optimizer.zero_grad()
         try:
             with np.errstate(all="ignore"), trace_nonfinite(), record_lines():
@@ -309,12 +302,7 @@ def predict(model: Module, x: Any) -> Any:
 
 def apply(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, float]:
     """Each metric of one batch."""
-    return {name: float(metric(plain(prediction), target)) for name, metric in metrics.items()}
-
-
-def plain(prediction: Any) -> Any:
-    """The numbers of a prediction."""
-    return prediction.data if isinstance(prediction, Value) else prediction
+    return {name: float(metric(numbers_of(prediction), target)) for name, metric in metrics.items()}
 
 
 def finite(array: Any) -> bool:

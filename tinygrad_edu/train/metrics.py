@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.node import numbers_of
 from ..errors import OperandError, ShapeError
 
 
@@ -16,7 +17,7 @@ def accuracy(prediction: Any, target: Any) -> float:
     probabilities of the prediction's shape, of which the largest counts. Raises `ShapeError`,
     `OperandError` for classes that there are not.
     """
-    prediction, target = numbers(prediction), numbers(target)
+    prediction, target = (np.asarray(numbers_of(each)) for each in (prediction, target))
     if prediction.ndim and prediction.shape[-1] == 1:
         raise ShapeError(
             f"accuracy of a prediction of shape {prediction.shape}: it has one class only; "
@@ -46,7 +47,7 @@ def binary_accuracy(prediction: Any, target: Any, threshold: float = 0.5) -> flo
     threshold=0)`. Raises `ShapeError`; `OperandError` for predictions that are no probabilities
     under a threshold of such.
     """
-    prediction, target = numbers(prediction), numbers(target)
+    prediction, target = (np.asarray(numbers_of(each)) for each in (prediction, target))
     if target.shape != prediction.shape:
         raise ShapeError(
             f"the prediction has shape {prediction.shape} and the target {target.shape}; "
@@ -59,8 +60,3 @@ def binary_accuracy(prediction: Any, target: Any, threshold: float = 0.5) -> flo
             "threshold is 0: functools.partial(te.train.binary_accuracy, threshold=0)"
         )
     return float(np.mean((prediction > threshold) == (target > 0.5)))
-
-
-def numbers(given: Any) -> Any:
-    """The array of a Value, or of anything like one."""
-    return np.asarray(getattr(given, "data", given) if not isinstance(given, np.ndarray) else given)

@@ -165,7 +165,7 @@ def check_sum(data: Any) -> str:
     if isinstance(data, tuple | list) and not np.isscalar(data):
         return "-".join(check_sum(each) for each in data)
     array = np.ascontiguousarray(data)
-    return f"{array.dtype}{list(array.shape)}:{zlib.crc32(array.tobytes()):08x}"
+    return f"{array.dtype}{list(array.shape)}:{zlib.crc32(array.data):08x}"
 
 
 def label(function: Any) -> str | None:

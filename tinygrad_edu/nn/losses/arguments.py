@@ -57,11 +57,6 @@ def as_target(given: Operand) -> Any:
     return given if isinstance(given, Value) else np.asarray(given)
 
 
-def numbers(given: Any) -> Any:
-    """The plain numbers of a Value or an array."""
-    return given.data if isinstance(given, Value) else given
-
-
 def pair(prediction: Operand, target: Operand) -> tuple[Value, Any]:
     """Both, if they are of one shape: broadcasting would make a table of all pairs.
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...activations import log_softmax, softplus
+from ...engine.node import numbers_of
 from ...engine.operation import REAL, define_elementwise
 from ...engine.value import Operand, Value
 from ...errors import OperandError, ShapeError
@@ -19,7 +20,6 @@ from .arguments import (
     Reduction,
     as_prediction,
     as_target,
-    numbers,
     pair,
     positive,
     reduced,
@@ -192,7 +192,7 @@ def hinge(
         lacks = np.where(own, 0.0, shortfall(y, score, margin))
         return reduced(lacks.sum(axis=-1) / y.shape[-1], reduction)
     y, t = pair(y, t)
-    plain = numbers(t)
+    plain = numbers_of(t)
     if not np.all(np.abs(plain) == 1):
         raise OperandError(
             f"hinge takes targets −1 and 1; these reach from {least(plain):.6g} to "
@@ -222,10 +222,10 @@ def kl_divergence(log_prediction: Operand, target: Operand, reduction: Reduction
             f"{least(q.data):.6g} to {greatest(q.data):.6g}; write te.activations.log_softmax of "
             "the logits, or np.log of probabilities"
         )
-    if least(numbers(t)) < 0:
+    if least(numbers_of(t)) < 0:
         raise OperandError(
             "kl_divergence takes probabilities for targets; these reach down to "
-            f"{least(numbers(t)):.6g}"
+            f"{least(numbers_of(t)):.6g}"
         )
     with np.errstate(divide="ignore"):
         losses = weighted(t, np.log(t)) - weighted(t, q)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.node import numbers_of
 from ...engine.value import Value
 from ...errors import OperandError, ShapeError
 from ...ops.tails import greatest, least
-from .arguments import numbers
 
 WHOLE = frozenset("biu")
 
@@ -33,7 +33,7 @@ def refuse_other_classes(
 ) -> None:
     """Raise `ShapeError` or `OperandError` for what is not a class for each row of scores."""
     *rows, classes = shape
-    plain, wanted = numbers(target), tuple(rows)
+    plain, wanted = numbers_of(target), tuple(rows)
     if plain.shape != wanted:
         if plain.shape == (*wanted, 1):
             advice = "write target[..., 0]"
@@ -69,7 +69,7 @@ def refuse_other_classes(
 
 def refuse_rows_of_labels(target: Any) -> None:
     """Raise `OperandError` for whole numbers that are neither one-hot rows nor empty ones."""
-    plain = numbers(target)
+    plain = numbers_of(target)
     if np.all(plain == np.rint(plain)) and (least(plain) < 0 or plain.sum(axis=-1).max() > 1):
         raise OperandError(
             "a target in the shape of the logits holds probabilities, whose rows add up to 1, but "
@@ -80,7 +80,7 @@ def refuse_rows_of_labels(target: Any) -> None:
 
 def refuse_labels(loss: str, target: Any) -> None:
     """Raise `OperandError` for whole numbers other than 0 and 1, as −1 and 1 or 0, 1, 2."""
-    plain = numbers(target)
+    plain = numbers_of(target)
     if (least(plain) < 0 or greatest(plain) > 1) and np.all(plain == np.rint(plain)):
         advice = (
             "for −1 and 1 write (target + 1) / 2"
