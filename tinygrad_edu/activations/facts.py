@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from math import inf, pi, sqrt
+from math import inf, sqrt
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.operation import Elementwise, Operation
+from .quadrature import gaussian_means
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -190,21 +191,10 @@ def saturated(op: Operation, grid: Array, steepest: float) -> tuple[tuple[float,
     return tuple((low, high) for low, high in merged if high - low > 2 * FINENESS)
 
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(40)
-
-
 def gaussian_mean(f: Callable[[Any], Any], breaks: list[float], variance: float = 1.0) -> float:
-    """E[f(√variance ζ)] for ζ ~ N(0, 1), by Gauss and Legendre between the given breaks."""
-    spread = sqrt(variance)
-    reach = 12 * spread
-    inner = [x for x in breaks if -reach < x < reach]
-    edges = sorted({*np.linspace(-reach, reach, 25).tolist(), *inner})
-    total = 0.0
-    for low, high in pairwise(edges):
-        x = (low + high) / 2 + (high - low) / 2 * NODES
-        density = np.exp(-np.square(x / spread) / 2) / (spread * sqrt(2 * pi))
-        total += float((high - low) / 2 * np.dot(WEIGHTS, np.asarray(f(x)) * density))
-    return total if abs(total) > 1e-12 else 0.0  # what is odd cancels but for rounding
+    """E[f(√variance ζ)] for ζ ~ N(0, 1), with the places where f or its slope jumps."""
+    mean = float(gaussian_means(lambda x, _: np.asarray(f(x))[None], 0.0, variance, breaks)[0, 0])
+    return mean if abs(mean) > 1e-12 else 0.0  # what is odd cancels but for rounding
 
 
 def cost(op: Operation, relu: Operation, entries: int = 1_000_000, repeats: int = 7) -> float:
