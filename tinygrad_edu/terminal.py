@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TextIO
-from unicodedata import east_asian_width
+
+from .tables import aligned
 
 
 class Terminal:
@@ -40,14 +41,7 @@ class Terminal:
         left: Collection[int] = (),
     ) -> None:
         """Print a table, its columns aligned to the right but for those numbered in `left`."""
-        widths = [max(map(width, cells)) for cells in zip(columns, *rows, strict=True)]
-
-        def aligned(row: Sequence[str]) -> Iterator[str]:
-            for number, (cell, wide) in enumerate(zip(row, widths, strict=True)):
-                room = " " * (wide - width(cell))
-                yield cell + room if number in left else room + cell
-
-        plain = ["  ".join(aligned(row)).rstrip() for row in (columns, *rows)]
+        plain = aligned([columns, *rows], left)
         if self.console is None:
             for line in plain:
                 self.say(line)
@@ -93,8 +87,3 @@ class Terminal:
                 bar.update(task, completed=done, note=note)
 
             yield advance
-
-
-def width(text: str) -> int:
-    """How many columns a text takes: kana and kanji two each."""
-    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)

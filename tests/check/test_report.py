@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 import tinygrad_edu as te
 from tinygrad_edu.check import Entry, Report, Verdict, gradients, judge
 from tinygrad_edu.errors import ShapeError, UnknownNameError
-from tinygrad_edu.terminal import width
+from tinygrad_edu.tables import width
 
 HOSTILE = "<script>alert('&\"')</script>"
 

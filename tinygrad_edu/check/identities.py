@@ -13,7 +13,7 @@ import numpy as np
 from ..engine import derivatives
 from ..engine.node import Node
 from ..errors import OperandError, ShapeError
-from ..terminal import width
+from ..tables import width
 from .directions import contracted
 from .noise import EPSILON
 from .problem import Array, Problem

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..terminal import width
+from ..tables import width
 from .verdict import Kind, Verdict
 from .words import sentence, words
 

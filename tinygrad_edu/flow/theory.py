@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from ..engine.value import Value
 from ..errors import OperandError, ShapeError, UnknownNameError
 from ..nn.module import Module
 from ..nn.recurrent import RNN
-from ..terminal import width
+from ..tables import as_html, as_text
 from .meanfield import critical, depth_scale
 from .passes import Passes, Variances, ln
 from .structure import Layer, Structure, example, structure_of
@@ -183,31 +182,13 @@ class Theory:
     def table(self, lang: str = "en") -> str:
         """The table as plain text, with the notes below it."""
         rows = self.rows(lang)
-        widths = [max(map(width, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                cell + " " * (wide - width(cell)) if not i else " " * (wide - width(cell)) + cell
-                for i, (cell, wide) in enumerate(zip(row, widths, strict=True))
-            )
-            for row in rows
-        ]
-        rule = "─" * (sum(widths) + 2 * len(widths) - 2)
-        return "\n".join([TITLES[lang], lines[0], rule, *lines[1:], rule, *self.notes(lang)])
+        return as_text(TITLES[lang], rows, self.notes(lang))
 
     def __str__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:
-        heading, *body = self.rows()
-        cells = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in body]
-        return (
-            f"<table><caption>{TITLES['en']}</caption><thead><tr>"
-            + "".join(f"<th>{escape(cell)}</th>" for cell in heading)
-            + "</tr></thead><tbody>"
-            + "".join(f"<tr>{row}</tr>" for row in cells)
-            + "</tbody></table>"
-            + "".join(f"<p>{escape(note)}</p>" for note in self.notes())
-        )
+        return as_html(TITLES["en"], self.rows(), self.notes())
 
 
 def theory(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,10 @@ class Callback:
     `state_dict` is kept in checkpoints: what a callback remembers must be in it (arrays, numbers,
     texts, in dicts and lists), or a resumed training is not the same.
     """
+
+    def watching(self, run: Run) -> AbstractContextManager[Any]:
+        """What is entered before the first epoch, and left after the last or with an error."""
+        return nullcontext()
 
     def epoch_ended(self, run: Run) -> None:
         """Called after each epoch, validation included, before the checkpoint is written."""

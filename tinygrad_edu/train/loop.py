@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,10 @@ def fit(
     step = Step(model, optimizer, loss, clip_norm, clip_value)
 
     try:
-        with shown_progress(progress, run.epoch, epochs) as tell:
+        with ExitStack() as stack:
+            for callback in called:
+                stack.enter_context(callback.watching(run))
+            tell = stack.enter_context(shown_progress(progress, run.epoch, epochs))
             while run.epoch < epochs and not run.history.stopped:
                 began = time.perf_counter()
                 parts = batches(x, y, size, shuffle=batch_size is not None, seed=shuffle)

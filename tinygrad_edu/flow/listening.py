@@ -1,10 +1,9 @@
-"""Gradient flow, measured: how signals and gradients fare in each layer while a model learns."""
+"""Listening to a training: each layer's signals and gradients, taken from the graph as it runs."""
 
 from __future__ import annotations
 
 import math
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,23 +14,19 @@ import numpy as np
 
 from ..activations.facts import curve, facts, slope
 from ..activations.record import Carded
-from ..engine.context import observe
-from ..engine.node import Node
+from ..engine.context import changed, observe
+from ..engine.node import Node, numbers_of
 from ..engine.operation import Operation
 from ..engine.value import Value
-from ..errors import OperandError, ShapeError, UnknownNameError, closest
-from ..files import write_text
+from ..errors import OperandError, ShapeError
 from ..nn.module import Module
 from ..nn.recurrent import RNN
 from ..ops.products import affine, matmul
+from ..train.callbacks import Callback, Run
+from .measured import Flow
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
-ALWAYS = ("delta", "weight")
-SOMETIMES = (
-    *("delta_mean", "delta_max", "activation_gradient", "activation_mean", "activation_std"),
-    *("saturated", "dead", "update", "signal_to_noise"),
-)
 # A slope below this share of the steepest one counts as flat.
 FLAT = 0.05
 # A unit is dead that has given 0 in all of so many looks, one after the other.
@@ -58,7 +53,7 @@ class Watched:
 
     name: str
     path: str  # of the module that holds it
-    weight: Value
+    weights: tuple[Value, ...]  # the last one is multiplied by to make z
     recurrent: bool
     entries: Any  # which of the matrix's, flat
     size: int = 0  # of δ in this pass so far
@@ -69,65 +64,55 @@ class Watched:
     second: Any = None
     count: int = 0
 
+    @property
+    def weight(self) -> Value:
+        """The matrix whose product is the pre-activation."""
+        return self.weights[-1]
 
-class Flow:
-    """What `track` has measured: a number for each layer and backward pass, by quantity.
 
-    δ is ∂L/∂z for the pre-activation z = x W + b. In every pass, over all samples, units and uses
-    of a layer: `delta`, the rms of δ, and `weight`, that of ∂L/∂W. Both are needed: weight
-    gradients can look healthy while δ vanishes (Glorot and Bengio 2010, figure 8). In every
-    `every`-th pass, from at most `entries` numbers of a layer: `delta_mean` and `delta_max` (of
-    |δ|); `activation_gradient`, the rms of ∂L/∂h for h = φ(z); `activation_mean` and
-    `activation_std` of h; `saturated`, the share of z where |φ′(z)| is below 5 % of its greatest
-    value; `dead`, the share of units that gave exactly 0 for every sample of the last ten looks;
-    `update`, rms ΔW ÷ rms W of the step that follows; `signal_to_noise`, over the batches since
-    the last look, rms of the mean of ∂L/∂W ÷ rms of its standard deviation. NaN stands for what
-    was not measured; a pass that reached no layer is left out.
-    """
+KEPT = ("active", "first", "second", "count")
+
+
+class Tracking(Flow):
+    """A `Flow` that is still listening: `with te.flow.track(model) as flow:`."""
 
     def __init__(self, model: Module, every: int = 10, entries: int = 4096) -> None:
         for what, number in (("every", every), ("entries", entries)):
             if not isinstance(number, int | np.integer) or number < 1:
                 raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
-        self.every, self.entries = int(every), int(entries)
         random = np.random.default_rng(0)
         self._watched = [
-            Watched(name, path, leaf, recurrent, some(leaf.size, self.entries, random))
-            for name, path, leaf, recurrent in matrices(model)
+            Watched(*layer, some(layer[2][-1].size, int(entries), random))
+            for layer in matrices(model)
         ]
         if not self._watched:
             raise ShapeError(
                 "this model multiplies by no weights that it holds, so it has no layers to track; "
                 "give it a te.nn.Linear, or x @ W with a Value W of its own"
             )
-        self.layers = tuple(each.name for each in self._watched)
-        self.series: dict[str, dict[str, list[float]]] = {
-            quantity: {name: [] for name in self.layers} for quantity in (*ALWAYS, *SOMETIMES)
-        }
-        self.over_time: dict[str, list[list[float]]] = {
-            each.name: [] for each in self._watched if each.recurrent
-        }
-        self.samples: dict[int, dict[str, dict[str, Array]]] = {}
+        recurrent = [each.name for each in self._watched if each.recurrent]
+        super().__init__([each.name for each in self._watched], recurrent, int(every))
+        self._entries = int(entries)
+        for each in self._watched:
+            rows = [leaf.shape[-2] for leaf in each.weights]
+            self.fans[each.name] = sum(rows), each.weight.shape[-1]
+            self.sigma_w2[each.name] = sum(
+                count * rms(leaf._data) ** 2 for count, leaf in zip(rows, each.weights, strict=True)
+            )
         self._places = {id(each.weight): each for each in self._watched}
+        # Columns that are equal have equal sums, and others hardly ever have.
+        self._mix = random.standard_normal(max(each.weight.shape[-2] for each in self._watched))
         self._origins: dict[int, Watched] = {}  # serials of z, and of what it becomes before φ
         self._outputs: dict[int, Watched] = {}  # serials of h
         self._looked: dict[str, dict[str, Any]] = {}  # of this forward pass
         self._looks = 0
         self._looking = False
         self._scope = ""
+        self._answer = 0  # the serial of the last product of this forward pass
         self._last_serial = 0
         self._begins = True  # the next δ is of another pass than the last
+        self._loss = self._guess = math.nan  # of the sweep that is under way
         self._hook: AbstractContextManager[None] | None = None
-
-    @property
-    def delta(self) -> dict[str, list[float]]:
-        """The rms of δ of each layer, pass by pass."""
-        return self.series["delta"]
-
-    @property
-    def weight(self) -> dict[str, list[float]]:
-        """The rms of ∂L/∂W of each layer, pass by pass."""
-        return self.series["weight"]
 
     def __enter__(self) -> Flow:
         self._hook = observe(self.listen)
@@ -153,7 +138,9 @@ class Flow:
                 self._forward(node, node.op)
             return
         # A sweep goes down in serial numbers: a larger one belongs to another sweep.
-        self._begins |= node.serial > self._last_serial
+        if node.serial > self._last_serial:
+            self._begins = True
+            self._root(node)
         self._last_serial = node.serial
         if node.op is affine or node.op is matmul:
             layer = self._places.get(id(node.inputs[1]))
@@ -164,9 +151,8 @@ class Flow:
             if layer is not None:
                 self._weight(layer, gradient)
         elif node.serial in self._outputs:
-            layer = self._outputs[node.serial]
             self._begin()
-            self.series["activation_gradient"][layer.name][-1] = rms(gradient)
+            self._put("activation_gradient", self._outputs[node.serial], rms(gradient))
 
     def _forward(self, node: Node, op: Operation) -> None:
         """Follow a pre-activation to its activation."""
@@ -183,6 +169,7 @@ class Flow:
                 self._looking = len(self) % self.every == 0
             elif not len(self):
                 self._looking = True
+            self._answer = node.serial
             if self._looking:
                 self._origins[node.serial] = layer
                 # What the model does has its scope; an activation of the loss is not the layer's.
@@ -208,18 +195,25 @@ class Flow:
         """Look at h = φ(z)."""
         h, z = node._data, node.inputs[0]._data
         self._outputs[node.serial] = layer
+        self.activations[layer.name] = op.name
         few = self._few(h)
         looked = self._looked.setdefault(layer.name, {})
-        looked["activation_mean"], looked["activation_std"] = (
-            float(np.mean(few)),
-            float(np.std(few)),
-        )
+        looked["activation_mean"] = float(np.mean(few))
+        looked["activation_std"] = float(np.std(few))
         looked["activations"] = few
         if curve(op):
             looked["saturated"] = flat_share(op, self._few(z))
         if np.ndim(h):
             active = np.any(np.reshape(h, (-1, h.shape[-1])), axis=0)
             looked["active"] = active | looked.get("active", False)
+
+    def _root(self, node: Node) -> None:
+        """What the sweep begins from: the loss, and what guessing would cost."""
+        self._loss = self._guess = math.nan
+        if np.size(node._data) == 1:
+            self._loss = float(np.reshape(node._data, -1)[0])
+            if self._looking:
+                self._guess = answered_alike(node, self._answer)
 
     def _delta(self, layer: Watched, gradient: Any) -> None:
         """Add a use of a layer to the rms of its δ."""
@@ -249,10 +243,12 @@ class Flow:
         layer.second += few * few
         layer.count += 1
         if self._looking:
+            self._put("symmetric", layer, self._alike(layer, gradient))
             if layer.count > 1:
                 mean = layer.first / layer.count
                 noise = np.mean(np.maximum(layer.second / layer.count - mean * mean, 0))
-                found = rms(mean) / math.sqrt(noise) if noise > 0 else math.inf
+                size = rms(mean)
+                found = size / math.sqrt(noise) if noise > 0 else math.inf if size else math.nan
                 self._put("signal_to_noise", layer, found)
             layer.first, layer.second, layer.count = None, None, 0
 
@@ -261,6 +257,8 @@ class Flow:
         if not self._begins:
             return
         self._begins = False
+        self.losses.append(self._loss)
+        self.guessing.append(self._guess)
         for rows in self.series.values():
             for row in rows.values():
                 row.append(math.nan)
@@ -280,7 +278,7 @@ class Flow:
 
     def _look(self, layer: Watched) -> None:
         """Take down what the forward pass has shown of a layer."""
-        layer.started = self._entries(layer)
+        layer.started = self._some_weights(layer)
         looked = self._looked.get(layer.name, {})
         for quantity in ("activation_mean", "activation_std", "saturated"):
             if quantity in looked:
@@ -301,7 +299,7 @@ class Flow:
                 continue
             before, layer.started = layer.started, None
             size = rms(before)
-            moved = rms(self._entries(layer) - before)
+            moved = rms(self._some_weights(layer) - before)
             self._put("update", layer, moved / size if size else math.inf if moved else math.nan)
 
     def _put(self, quantity: str, layer: Watched, number: float) -> None:
@@ -310,95 +308,116 @@ class Flow:
     def _few(self, array: Any) -> Array:
         """At most `entries` numbers of an array, evenly spread."""
         flat = np.reshape(array, -1)
-        return np.array(flat[:: max(1, -(-flat.size // self.entries))])
+        return np.array(flat[:: max(1, -(-flat.size // self._entries))])
 
-    def _entries(self, layer: Watched) -> Array:
+    def _some_weights(self, layer: Watched) -> Array:
         return np.array(np.reshape(layer.weight._data, -1)[layer.entries])
 
-    # ---- reading ----
+    def _alike(self, layer: Watched, gradient: Any) -> float:
+        """The share of units with the weights, and with the gradient, of another one."""
+        weight = layer.weight._data
+        if np.ndim(weight) != 2 or weight.shape[-1] < 2:
+            return math.nan
+        mix = self._mix[: weight.shape[0]].astype(weight.dtype)
+        slopes = mix @ gradient
+        pairs = np.stack([mix @ weight, slopes], axis=1)
+        with np.errstate(all="ignore"):
+            pairs = pairs / np.max(np.abs(pairs), axis=0)
+        pairs = pairs[(slopes != 0) & np.all(np.isfinite(pairs), axis=1)]
+        # Rounding differs between columns, by their places in blocks.
+        order = np.lexsort(np.round(pairs, 4).T[::-1])
+        close = np.all(np.abs(np.diff(pairs[order], axis=0)) < 1e-5, axis=1)
+        twins = np.concatenate([[False], close]) | np.concatenate([close, [False]])
+        return float(np.sum(twins) / weight.shape[-1])
 
-    def __len__(self) -> int:
-        """The number of backward passes that reached the model."""
-        return len(self.series["delta"][self.layers[0]])
+    # ---- in a checkpoint ----
 
-    def __getitem__(self, quantity: str) -> Array:
-        """A quantity as an array of shape (passes, layers)."""
-        if quantity not in self.series:
-            raise UnknownNameError(
-                f"no quantity {quantity!r}; there is {closest(quantity, self.series)}"
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured, and what is remembered between passes."""
+        between = [{name: getattr(each, name) for name in KEPT} for each in self._watched]
+        return {**super().state_dict(), "looks": self._looks, "between": between}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        super().load_state_dict(state)
+        self._looks = state["looks"]
+        for layer, kept in zip(self._watched, state["between"], strict=True):
+            for name in KEPT:
+                setattr(layer, name, kept[name])
+
+
+class Tracker(Callback):
+    """Measures the gradient flow of `te.train.fit`: `callbacks=[tracker]`, then `tracker.flow`.
+
+    `every` and `entries` as for `te.flow.track`. It goes on after a resumption.
+    """
+
+    def __init__(self, every: int = 10, entries: int = 4096) -> None:
+        self.every, self.entries = every, entries
+        self._tracking: Tracking | None = None
+        self._before: dict[str, Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"Tracker(every={self.every}, entries={self.entries})"
+
+    @property
+    def flow(self) -> Flow:
+        """What was measured. Raises `OperandError` before the training."""
+        if self._tracking is None:
+            raise OperandError(
+                "this tracker has seen no training; give it to te.train.fit(..., "
+                "callbacks=[tracker]), then read tracker.flow"
             )
-        return np.array(list(self.series[quantity].values())).reshape(len(self.layers), -1).T
+        return self._tracking
 
-    def ratio(self) -> Array:
-        """rms δ of the first layer ÷ that of the last, pass by pass: below 1 it vanishes."""
-        delta = self["delta"]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(delta[:, 0] / delta[:, -1])
+    def watching(self, run: Run) -> AbstractContextManager[Any]:
+        """Listen from before the first epoch until after the last."""
+        self._tracking = Tracking(run.model, self.every, self.entries)
+        if self._before is not None:
+            self._tracking.load_state_dict(self._before)
+            self._before = None
+        return self._tracking
 
-    def rows(self, steps: Sequence[int]) -> list[list[float]]:
-        """Step, rms δ of every layer, rms ∇W of every layer, for the given steps."""
-        return [
-            [
-                step,
-                *(self.delta[name][step] for name in self.layers),
-                *(self.weight[name][step] for name in self.layers),
-            ]
-            for step in steps
-        ]
+    def epoch_ended(self, run: Run) -> None:
+        """Note where the epoch ends."""
+        assert self._tracking is not None
+        self._tracking.epochs.append(len(self._tracking))
+        # The last step's updates are measured where the next pass begins, which a checkpoint
+        # would lose.
+        self._tracking._note_updates()
 
-    def columns(self) -> list[str]:
-        """The headings of `rows`."""
-        return [
-            "epoch",
-            *(f"rms δ {name}" for name in self.layers),
-            *(f"rms ∇W {name}" for name in self.layers),
-        ]
+    def state_dict(self) -> dict[str, Any]:
+        """What was measured so far."""
+        return {} if self._tracking is None else self._tracking.state_dict()
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write every step as one row; the file is whole or absent."""
-        lines = [",".join(self.columns())]
-        for step, *numbers in self.rows(range(len(self))):
-            lines.append(",".join([str(step), *(f"{number:.9e}" for number in numbers)]))
-        write_text(path, "\n".join(lines) + "\n")
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Tidy columns `step`, `layer`, `quantity` and `value`, as `pandas.DataFrame` takes them.
-
-        What was not measured is left out.
-        """
-        found: dict[str, list[Any]] = {"step": [], "layer": [], "quantity": [], "value": []}
-        for quantity, rows in self.series.items():
-            for name, numbers in rows.items():
-                for step, number in enumerate(numbers):
-                    if not math.isnan(number):
-                        for column, entry in zip(
-                            found.values(), (step, name, quantity, number), strict=True
-                        ):
-                            column.append(entry)
-        return found
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Remember it again."""
+        self._before = state or None
 
 
-def track(model: Module, every: int = 10, entries: int = 4096) -> Flow:
+def track(model: Module, every: int = 10, entries: int = 4096) -> Tracking:
     """Measure the gradient flow of `model`: `with te.flow.track(model) as flow:`.
 
     Every backward pass inside of the block is measured, the dearer quantities in every `every`-th,
     from at most `entries` numbers of a layer: see `Flow`. Raises `ShapeError` for a model without
     layers, `OperandError` for numbers below 1.
     """
-    return Flow(model, every, entries)
+    return Tracking(model, every, entries)
 
 
-def matrices(model: Module) -> list[tuple[str, str, Value, bool]]:
-    """Matrices that make pre-activations: layer, path of its module, leaf; is it a recurrence?"""
+def matrices(model: Module) -> list[tuple[str, str, tuple[Value, ...], bool]]:
+    """Matrices that make pre-activations: layer, path of its module, leaves; is it a recurrence?"""
     modules: Mapping[str, Module] = dict(model.named_modules())
-    found = []
-    for path, leaf in model.named_parameters():
+    found: list[tuple[str, str, tuple[Value, ...], bool]] = []
+    for path, leaf in model.named_leaves():
         owner, _, attribute = path.rpartition(".")
-        recurrent = isinstance(modules.get(owner), RNN)
+        module = modules.get(owner, model)
+        recurrent = isinstance(module, RNN)
         if leaf.ndim >= 2 and not (recurrent and attribute == "weight"):
-            kind = type(modules.get(owner, model)).__name__.lower()
             named = attribute in ("weight", "recurrent_weight")
-            found.append(((owner or kind) if named else path, owner, leaf, recurrent))
+            name = (owner or type(module).__name__.lower()) if named else path
+            leaves = (module.weight, leaf) if isinstance(module, RNN) else (leaf,)
+            found.append((name, owner, leaves, recurrent))
     return found
 
 
@@ -407,6 +426,32 @@ def some(size: int, most: int, random: np.random.Generator) -> Any:
     if size <= most:
         return slice(None)
     return np.sort(random.choice(size, most, replace=False))
+
+
+def answered_alike(root: Node, answer: int) -> float:
+    """What `root` would be if the node of serial `answer` were for each row as it is on average.
+
+    NaN where it has one row, or `root` does not depend on it.
+    """
+    newer = {id(root): root}
+    pending = [root]
+    while pending:
+        for item in pending.pop().inputs:
+            if isinstance(item, Node) and item.serial >= answer and id(item) not in newer:
+                newer[id(item)] = item
+                pending.append(item)
+    nodes = sorted(newer.values(), key=lambda node: node.serial)
+    z = nodes[0]._data
+    if nodes[0].serial != answer or nodes[0] is root or not np.size(z) > np.shape(z)[-1]:
+        return math.nan
+    alike = np.mean(z, axis=tuple(range(np.ndim(z) - 1)), keepdims=True)
+    found: dict[int, Any] = {id(nodes[0]): np.array(np.broadcast_to(alike, np.shape(z)))}
+    with changed(tracking=False, observers=()), np.errstate(all="ignore"):
+        for node in nodes[1:]:
+            if node.op is not None and any(id(item) in found for item in node.inputs):
+                given = [found.get(id(item), numbers_of(item)) for item in node.inputs]
+                found[id(node)] = numbers_of(node.op(*given, **node.options))
+    return float(np.reshape(found[id(root)], -1)[0]) if id(root) in found else math.nan
 
 
 def flat_share(op: Operation, z: Array) -> float:
