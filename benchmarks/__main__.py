@@ -20,8 +20,8 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
 # They have tables of their own.
 ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS = "activations", "overhead", "memory", "checkers"
-EPOCH = "epoch"
-TABLES = (ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS, EPOCH)
+EPOCH, TRACKING = "epoch", "tracking"
+TABLES = (ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS, EPOCH, TRACKING)
 TIMES_FASTER = "times faster than micrograd"
 NOT_MEASURED = "–"
 
@@ -86,6 +86,12 @@ def run_checkers(with_peers: bool) -> int:
     """Print how often verifiers of gradients are right; returns 1 where ours falls short."""
     print("\nVerifiers of gradients, on the same functions, rules and points:", flush=True)
     return run_on_one_thread("checkers", *(() if with_peers else ("--only", "ours")))
+
+
+def run_tracking(repeats: int) -> int:
+    """Print what it costs to measure gradient flow; returns 1 where it is too much."""
+    print("\nA step of 784-512-512-10 under te.flow.track, one thread:", flush=True)
+    return run_on_one_thread("tracking", "--repeats", str(repeats))
 
 
 def cell(values: Sequence[float], higher_is_better: bool = False) -> str:
@@ -185,6 +191,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed |= bool(run_memory(with_peers))
     if EPOCH in options.only:
         failed |= bool(run_epoch(options.repeats, with_peers))
+    if TRACKING in options.only:
+        failed |= bool(run_tracking(options.repeats))
     if CHECKERS in options.only:
         failed |= bool(run_checkers(with_peers))
     return 1 if failed else 0

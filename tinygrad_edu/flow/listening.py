@@ -18,7 +18,7 @@ from ..engine.context import changed, observe
 from ..engine.node import Node, numbers_of
 from ..engine.operation import Operation
 from ..engine.value import Value
-from ..errors import OperandError, ShapeError
+from ..errors import NonFiniteError, OperandError, ShapeError
 from ..nn.module import Module
 from ..nn.recurrent import RNN
 from ..ops.products import affine, matmul
@@ -126,6 +126,11 @@ class Tracking(Flow):
         trace: TracebackType | None,
     ) -> None:
         self._note_updates()
+        if isinstance(error, NonFiniteError) and all(map(math.isfinite, self.losses[-1:])):
+            # The pass was broken off before its gradients, and would not be seen.
+            self._loss = self._guess = math.nan
+            self._looking, self._begins = False, True
+            self._begin()
         if self._hook is not None:
             self._hook.__exit__(kind, error, trace)
 

@@ -35,7 +35,8 @@ class Moments:
     `mean` is E φ, `square` E φ², `slope` E φ′² and `slope4` E φ′⁴. For the spread of a layer of n
     units there are `spread`, the variance of φ² ÷ (E φ²)², `slope_spread`, that of φ′² ÷ (E φ′²)²,
     and `joint`, their covariance ÷ (E φ² E φ′²): sums over n units have these, divided by n.
-    `growth` is d ln E φ² / d ln q, and `slope_growth` d ln E φ′² / d ln q.
+    `growth` is d ln E φ² / d ln q, and `slope_growth` d ln E φ′² / d ln q; `curvature` is
+    q² d²(E φ²)/dq² ÷ E φ², and `slope_curvature` the same of φ′².
     """
 
     mean: Any
@@ -47,6 +48,8 @@ class Moments:
     joint: Any
     growth: Any
     slope_growth: Any
+    curvature: Any
+    slope_curvature: Any
 
 
 @lru_cache(maxsize=256)
@@ -60,7 +63,8 @@ def moments(op: Operation, q: Any, mean: Any = 0.0) -> Moments:
 
     φ and φ′ are the record's own forward and rule, its other arguments at their defaults. `q` and
     `mean` are numbers or arrays. Raises `OperandError` for what is no function of one number.
-    Derivatives by ln q are means too: d E[f(√q ζ)] / d ln q = E[f (ζ² − 1)] / 2 (Price's theorem).
+    Derivatives by q are means too: q dE[f(√q ζ)]/dq = E[f (ζ² − 1)] / 2 and
+    q² d²E[f(√q ζ)]/dq² = E[f (ζ⁴ − 6 ζ² + 3)] / 4 (Price's theorem).
     """
     if not curve(op):
         raise OperandError(
@@ -77,8 +81,10 @@ def moments(op: Operation, q: Any, mean: Any = 0.0) -> Moments:
     def functions(x: Array, which: Array) -> Array:
         height, steepness = op(x) / scale[which, None], slope(op, x) / slope_scale[which, None]
         square, slopes = np.square(height), np.square(steepness)
-        bend = np.square(x - center[which, None]) / variance[which, None] - 1
-        bend = np.where(variance[which, None] > 0, bend, 0.0) / 2
+        power = np.square(x - center[which, None]) / variance[which, None]
+        bend, curvature = (power - 1) / 2, (np.square(power) - 6 * power + 3) / 4
+        still = variance[which, None] <= 0
+        bend, curvature = np.where(still, 0.0, bend), np.where(still, 0.0, curvature)
         return np.stack(
             [
                 height,
@@ -89,11 +95,13 @@ def moments(op: Operation, q: Any, mean: Any = 0.0) -> Moments:
                 square * slopes,
                 square * bend,
                 slopes * bend,
+                square * curvature,
+                slopes * curvature,
             ]
         )
 
     found = gaussian_means(functions, center, variance, breaks(op))
-    first, second, slopes, slopes4, fourth, both, bend, slope_bend = found.reshape(8, *q.shape)
+    first, second, slopes, slopes4, fourth, both, *bends = found.reshape(10, *q.shape)
     scale, slope_scale = scale.reshape(q.shape), slope_scale.reshape(q.shape)
     with np.errstate(all="ignore"):
         results = (
@@ -104,8 +112,7 @@ def moments(op: Operation, q: Any, mean: Any = 0.0) -> Moments:
             share(fourth, second**2) - 1,
             share(slopes4, slopes**2) - 1,
             share(both, second * slopes) - 1,
-            share(bend, second, 0.0),
-            share(slope_bend, slopes, 0.0),
+            *(share(bend, (second, slopes)[i % 2], 0.0) for i, bend in enumerate(bends)),
         )
     return Moments(*(each[()] for each in results))
 

@@ -96,6 +96,8 @@ class Passes:
             self.signals[number] = self.forward(number)
         self.logs: dict[int, Array] = {}
         self.strays: dict[int, Array] = {}
+        # How much larger E(z·δ)² is than for a δ without regard to z, as a share of that, less 1.
+        self.aligned: dict[int, float] = {}
         self.backward(last)
 
     def before(self, places: Sequence[int]) -> set[int]:
@@ -207,7 +209,8 @@ class Passes:
         rise = Bend.of(near.square, strays, found["growth"])
         fresh = np.mean(found["spread"] - 2 * found["growth"] ** 2)
         fresh = max(float(fresh), 0.0) / block.width
-        less = math.exp(-fresh / 2)
+        # Of known length, z has not quite the means of a Gaussian.
+        less = math.exp(-fresh / 2 - float(np.mean(found["curvature"])) / block.width)
         common = math.nan
         if self.correlate:
             common = less * correlated(block.op, float(np.mean(variance)), into.common)
@@ -254,34 +257,39 @@ class Passes:
         """The logarithm of E δ² at each block before `last`, where it is 0, and its strays."""
         self.logs[last] = np.zeros(self.kinds)
         self.strays[last] = self.fresh(last, 0, 0.0)
+        self.aligned[last] = 0.0
         for number in range(last, -1, -1):
             if number not in self.logs:
                 continue
             block, log, strays = self.blocks[number], self.logs[number], self.strays[number]
             for place in block.inputs:
                 into, back = self.signals[place], 0.0 + log
-                wander = strays
+                wander, aligned = strays, 0.0
                 if block.kind == "product":
                     fan_in, fan_out = block.weight.shape[-2:]
                     back = back + ln(fan_out * self.second_moment(block.weight))
                     fresh = 2 / fan_in * (1 - 1 / fan_out)
                     back, wander = back - fresh / 2, strays + self.fresh(number, 1, fresh)
+                    coming = fan_in * self.second_moment(block.weight) * into.square
+                    bias = self.second_moment(block.bias)
+                    aligned = self.aligned[number] * float(np.mean(share(coming, coming + bias)))
                 elif block.kind == "map":
-                    back, wander = self.through_map(number, block, log, strays)
+                    back, wander, aligned = self.through_map(number, block, log, strays)
                 elif block.kind == "norm":
                     back = back + self.through_norm(block, into)
                     wander = strays - into.strays
                 elif block.kind == "scale":
                     back = back + ln(np.mean(np.square(block.constant)))
-                self.receive(place, back, wander)
+                self.receive(place, back, wander, aligned)
 
     def through_map(
         self, number: int, block: Block, log: Array, strays: Array
-    ) -> tuple[Array, Array]:
-        """E φ′², and the spread of Σ φ′² g² for Gaussian g.
+    ) -> tuple[Array, Array, float]:
+        """E φ′², the spread of Σ φ′² g² for Gaussian g, and how z and δ are aligned.
 
         Without what comes with the spreads of Σ g² and of Σ z², which are in the strays already,
-        and with what it shares with that of Σ φ².
+        and with what it shares with that of Σ φ². The weights W behind are those that made the next
+        z = h W: that part of g = W δ which lies along h is h (z·δ)/|h|², whatever W is.
         """
         found = self.signals[number].moments
         answer = self.signals[number].slope
@@ -298,7 +306,12 @@ class Passes:
         wander = strays + answer.steepness * into.strays
         wander = wander + self.fresh(number, 0, 1 / block.width) * common
         wander = wander + self.fresh(number, 1, (rest - common**2) / block.width)
-        return log + answer.log - rest / block.width / 2, wander
+        along = 1 + float(np.mean(found.joint))
+        curvature = float(np.mean(found.slope_curvature))
+        less = (rest / 2 + curvature - self.aligned[number] * along) / block.width
+        kept = share(found.square, np.asarray(into.square * found.slope))
+        aligned = 2 * bend + growth**2 * float(np.mean(kept)) * self.aligned[number]
+        return log + answer.log - less, wander, aligned
 
     def through_norm(self, block: Block, into: Signal) -> Array:
         """1/variance, and what is lost as the mean and the scale take no gradient."""
@@ -310,11 +323,12 @@ class Passes:
             variance, lost = into.square - np.square(into.mean), 1 - 2 / block.width
         return ln(gain) + ln(lost) - ln(variance)
 
-    def receive(self, place: int, log: Array, strays: Array) -> None:
+    def receive(self, place: int, log: Array, strays: Array, aligned: float) -> None:
         """Add a gradient to what other readers of a block have sent."""
         if place not in self.logs:
-            self.logs[place], self.strays[place] = log, strays
+            self.logs[place], self.strays[place], self.aligned[place] = log, strays, aligned
             return
+        self.aligned[place] = 0.0
         before = self.logs[place]
         together = np.logaddexp(before, log)
         part = float(np.mean(np.exp(log - together)))
