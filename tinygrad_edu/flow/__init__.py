@@ -1,8 +1,32 @@
-"""Gradient flow: how strong the gradient is at each layer, measured and predicted."""
+"""Gradient flow: how strong it is at each layer; measured, predicted, diagnosed, cured."""
 
+from .diagnosis import KINDS, Diagnosis, Finding, Learning, diagnose
 from .listening import Tracker, rms, track
 from .measured import Flow
+from .remedies import REMEDIES, Remedies, Remedy, Tried, try_remedies
 from .structure import Layer, layers_of
+from .sweep import Sweep, sweep
 from .theory import Theory, theory
 
-__all__ = ["Flow", "Layer", "Theory", "Tracker", "layers_of", "rms", "theory", "track"]
+__all__ = [
+    "Diagnosis",
+    "Finding",
+    "Flow",
+    "KINDS",
+    "Layer",
+    "Learning",
+    "REMEDIES",
+    "Remedies",
+    "Remedy",
+    "Sweep",
+    "Theory",
+    "Tracker",
+    "Tried",
+    "diagnose",
+    "layers_of",
+    "rms",
+    "sweep",
+    "theory",
+    "track",
+    "try_remedies",
+]

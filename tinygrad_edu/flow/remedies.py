@@ -357,6 +357,8 @@ class Experiment:
     learnt: Callable[[Module], bool] | None
     options: dict[str, Any] = field(default_factory=dict)
 
+    # What overflows in a training that diverges is said by its numbers.
+    @np.errstate(all="ignore")
     def run(self, name: str, seed: int) -> Trial | None:
         """Train with the remedy of that name, or "before"; None where it changes nothing."""
         remedy = REMEDIES.get(name)
