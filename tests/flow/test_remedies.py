@@ -28,7 +28,7 @@ from tinygrad_edu.nn.losses import bce, bce_with_logits, cross_entropy, mae, mse
 DATA = te.data.moons(40, seed=0)
 
 
-def dead(seed: int) -> te.nn.Module:
+def dead(seed: int) -> Any:
     """Units that are 0 for every point of the moons."""
     model: Any = te.nn.MLP([2, 8, 1], "relu", seed=seed)
     model.layers[0].bias.data = np.full(8, -100.0)
@@ -118,7 +118,7 @@ def test_guessing_is_never_dearer_than_the_mean_answer() -> None:
     ],
 )
 def test_the_verdict_follows_from_the_trainings(before: Any, after: Any, verdict: str) -> None:
-    assert judge(several(*after), several(*before, "before")) == verdict
+    assert judge(several(*after), several(before[0], before[1], "before")) == verdict
 
 
 def test_four_of_five_must_learn() -> None:
@@ -171,7 +171,9 @@ def test_every_seed_starts_from_the_weights_it_had_before() -> None:
 
 
 def test_steps_and_penalties_are_what_their_code_says() -> None:
-    healthy = lambda seed: te.nn.MLP([2, 8, 1], "tanh", seed=seed)  # noqa: E731
+    def healthy(seed: int) -> te.nn.Module:
+        return te.nn.MLP([2, 8, 1], "tanh", seed=seed)
+
     found = tried(healthy, remedies=["smaller_step", "l2"], seeds=1, epochs=5)
     for name, rate, penalty in (("smaller_step", 0.005, 0.0), ("l2", 0.05, 1e-3)):
         model = healthy(0)
@@ -235,7 +237,7 @@ def test_processes_give_what_one_process_gives() -> None:
 
 
 def test_the_table_says_what_to_write_in_both_languages() -> None:
-    before = several(0, [0.7] * 5, "before")
+    before = several(0, [0.7] * 5, name="before")
     cured, worse = several(5, [0.1] * 5, "he"), several(0, [2.0] * 5, "l2")
     found = Remedies(before, (replace(cured, verdict="cured"), replace(worse, verdict="worse")))
     for lang, words in (("en", ("Cured by", "Worse with")), ("ja", ("治した", "悪化"))):

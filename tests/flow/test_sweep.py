@@ -21,7 +21,7 @@ import pytest
 from tinygrad_edu.errors import FileError, OperandError, OtherTrainingError
 from tinygrad_edu.flow.sweep import sweep
 
-GRID = {"depth": [2, 5, 9], "activation": ["relu", "tanh"]}
+GRID: dict[str, list[Any]] = {"depth": [2, 5, 9], "activation": ["relu", "tanh"]}
 
 
 def result(depth: int, activation: str, scale: float = 1.0) -> dict[str, Any]:

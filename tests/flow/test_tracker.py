@@ -150,7 +150,7 @@ def test_other_nodes_keep_their_numbers_when_guessing_is_worked_out() -> None:
 
 def test_activations_are_described_as_numpy_describes_them() -> None:
     x, y = data()
-    model = te.nn.MLP([3, 40, 1], "tanh", init="normal")
+    model: Any = te.nn.MLP([3, 40, 1], "tanh", init="normal")
     with te.flow.track(model) as flow:
         mse(model(x), y).backward()
     h = np.tanh(x @ model.layers[0].weight.data)

@@ -7,6 +7,7 @@ from .curves import activation, activations
 from .descent import descent
 from .formulas import expression, latex, tree
 from .gallery import surfaces
+from .gradients import flow
 from .graph import Graph, graph
 from .learned import decision_regions, learned_surfaces, regions
 from .steps import Page, step_through
@@ -24,6 +25,7 @@ __all__ = [
     "decision_regions",
     "descent",
     "expression",
+    "flow",
     "gradient_magnitudes",
     "graph",
     "latex",

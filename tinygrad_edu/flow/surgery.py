@@ -112,7 +112,8 @@ def initialised(name: str) -> Change:
                 leaves.append(module.recurrent_weight)
             fans = sum(leaf.shape[-2] for leaf in leaves), module.weight.shape[-1]
             for leaf in leaves:
-                leaf.data = drawn(name, leaf.shape, random, leaf.dtype, fans)
+                rows, columns = leaf.shape
+                leaf.data = drawn(name, (rows, columns), random, leaf.dtype, fans)
             if module.bias is not None:
                 module.bias.data = np.zeros_like(module.bias.data)
         return model if found else None
