@@ -58,6 +58,10 @@ class NonFiniteError(FloatingPointError):
     history: Any = None
 
 
+class TracingError(TypeError):
+    """Something asked of a value in `te.compile` that a program cannot know: its number."""
+
+
 class IncompleteRecordError(TypeError):
     """An operation declared without a rule, a formula or a domain."""
 

@@ -28,7 +28,7 @@ def chain(g: Any, slope: Any) -> Any:
         # One pass without temporaries: a sum of squares is finite only if every entry is.
         if isfinite(vdot(product, product)):
             return product
-    elif isfinite(product):
+    elif hasattr(product, "tape") or isfinite(product):  # a program looks at the end of a step
         return product
     return repaired(product, g, slope)
 

@@ -146,7 +146,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                     message = times(g, slope)
             like = item._data
             if message.__class__ is not like.__class__ or (
-                message.__class__ is ndarray
+                message.__class__ is not float64
                 and (message.shape != like.shape or message.dtype is not like.dtype)
             ):
                 message = conform(message, like, node)
