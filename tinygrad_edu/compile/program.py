@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -136,16 +137,26 @@ class Program:
         held: Mapping[Slot, Any],
         outputs: Sequence[Any],
         targets: Mapping[Slot, Array],
+        mark: int | None = None,
+        later: Mapping[Slot, Array] | None = None,
+        checked: Sequence[Array] = (),
     ) -> None:
-        wanted = [*slots(tuple(outputs)), *targets]
+        later = later or {}
+        wanted = [*slots(tuple(outputs)), *targets, *later]
+        behind = {each.out for each in tape.instructions[mark:]} if mark is not None else set()
         self.instructions, became = simplified(tape, wanted)
+        self.mark = next(
+            (n for n, each in enumerate(self.instructions) if each.out in behind),
+            len(self.instructions),
+        )
+        self.checked = checked
         self.outputs = [replaced(each, became) for each in outputs]
         self.values = {**tape.inputs, **tape.constants}
         self.values |= {each.out: each.value for each in self.instructions}
         self.targets: dict[Slot, Array] = {}
         self.copies: list[tuple[Slot, Array]] = []
         self.arrays: dict[Slot, Any] = {**tape.constants, **held}
-        for slot, array in targets.items():
+        for slot, array in {**targets, **later}.items():
             slot = became.get(slot, slot)
             if slot in self.targets or slot in self.arrays or slot in inputs:
                 self.copies.append((slot, array))  # one result is wanted in two places
@@ -164,6 +175,7 @@ class Program:
         self.count = 0
         self.bytes = 0
         self.write()
+        self.function = self.function_of()
 
     # ---- memory ----
 
@@ -217,7 +229,10 @@ class Program:
         for slot in (*self.returned, *self.targets, *(slot for slot, _ in self.copies)):
             last[self.root(slot)] = end
         scope = ""
+        self.before: list[str] = []
         for number, each in enumerate(self.instructions):
+            if number == self.mark:
+                self.before, self.lines = self.lines, []
             if each.scope != scope:
                 scope = each.scope
                 self.lines.append(f"# {scope}")
@@ -309,13 +324,13 @@ class Program:
         given = list(map(self.text, args))
         owner = getattr(function, "__self__", None)
         if isinstance(owner, np.ufunc):
-            name = f"{self.function(owner)}.{function.__name__}"
+            name = f"{self.named(owner)}.{function.__name__}"
             if function.__name__ == "reduce" and len(args) == 1 and not kwargs.keys() - {"axis"}:
                 given.append(self.text(kwargs.pop("axis", 0)))
                 given += ["None", into] if into else []
                 into = ""
         else:
-            name = self.function(function)
+            name = self.named(function)
         if into and not kwargs and isinstance(function, np.ufunc):
             given.append(into)
         elif into:
@@ -323,7 +338,7 @@ class Program:
         given += [f"{name}={self.text(item)}" for name, item in kwargs.items()]
         return f"{name}({', '.join(given)})"
 
-    def function(self, function: Any) -> str:
+    def named(self, function: Any) -> str:
         """The name of a function: NumPy's own, else a number."""
         name = getattr(function, "__name__", "")
         if getattr(np, name, None) is function:
@@ -360,13 +375,28 @@ class Program:
     @property
     def source(self) -> str:
         """The program as Python."""
-        body = "".join(f"    {line}\n" for line in self.lines)
-        return f"def step({', '.join(self.inputs)}):\n{body}"
+        given = ", ".join(self.inputs)
+        result = "".join(f"{self.text(each)}, " for each in self.outputs)
+        if not self.before:
+            body = "".join(f"    {line}\n" for line in self.lines)
+            return f"@strict\ndef step({given}):\n{body}"
+        first = "".join(f"    {line}\n" for line in [*self.before, f"return ({result})"])
+        tests = [f"isfinite({name}.dot({name}))" for name in (self.object(a, "w") for a in self.checked)]
+        second = "".join(f"    {line}\n" for line in self.lines)
+        return (
+            f"@strict\ndef gradients({given}):\n{first}\n"
+            f"def step({given}):\n    found = gradients({given})\n"
+            f"    if found is None or not ({' and '.join(tests)}): return None\n"
+            f"    {result.rstrip(', ')}, = found\n{second}"
+        )
 
     def function_of(self) -> Callable[..., Any]:
         """The program, ready to run."""
+        self.objects["strict"] = np.errstate(over="raise", divide="raise", invalid="raise")
+        self.objects["isfinite"] = math.isfinite
+        source = self.source
         names = list(self.objects)
-        inner = "".join(f"    {line}\n" for line in self.source.splitlines())
+        inner = "".join(f"    {line}\n" for line in source.splitlines())
         text = f"def make({', '.join(names)}):\n{inner}    return step\n"
         space: dict[str, Any] = {"__builtins__": {"slice": slice}}
         exec(compile(text, "<compiled step>", "exec"), space)

@@ -1,0 +1,259 @@
+"""A step that is recorded once and replayed: forward, backward and update as one program."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine.context import changed, observe
+from ..engine.node import Node, make_leaf, tick
+from ..engine.value import Value
+from ..errors import OperandError, TracingError
+from ..optim import Optimizer
+from .program import Program, slots
+from .tape import Slot, Tape, Traced, TracedNumber
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def compiled(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compiled:
+    """A function that does what `f` does, the optimiser's step too, as a recorded program."""
+    if not callable(f):
+        raise OperandError(f"te.compile takes a function of arrays and Values, not {f!r:.60}")
+    return Compiled(f, optimizer)
+
+
+@dataclass(eq=False)
+class Part:
+    """Parameters that are updated together: their numbers lie one behind the other."""
+
+    leaves: list[Value]
+    places: list[int]  # in the optimiser
+    group: Mapping[str, Any]
+    data: Array
+    gradient: Array
+    states: dict[str, Any]
+
+
+class Compiled:
+    """What `te.compile` returns: call it as you would call the function.
+
+    The first call runs as ever and notes which leaves take part, the second one records while it
+    runs, and later ones replay. `source` is the latest program as Python.
+    """
+
+    def __init__(self, f: Callable[..., Any], optimizer: Optimizer | None) -> None:
+        self.f, self.optimizer = f, optimizer
+        self.leaves: list[Value] | None = None
+        self.parts: list[Part] = []
+        self.views: list[tuple[Value, Array]] = []
+        # For each kind of arguments the programs, one for each way that branches were taken.
+        self.programs: dict[Any, list[Program]] = {}
+        self.latest: tuple[Any, Program, Callable[..., Any]] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def source(self) -> str:
+        """The program as Python."""
+        return "" if self.latest is None else self.latest[1].source
+
+    def __call__(self, *args: Any) -> Any:
+        if self.latest is None or not self._lock.acquire(blocking=False):
+            return self.anew(args, tuple(map(kind_of, args)))
+        try:
+            kinds, _, step = self.latest
+            for each, kind in zip(args, kinds, strict=True):
+                if (
+                    each.__class__ is not np.ndarray
+                    or each.shape != kind[0]
+                    or each.dtype is not kind[1]
+                ):
+                    return self.anew(args, tuple(map(kind_of, args)))
+            for leaf, view in self.views:
+                if leaf._data is not view:
+                    self.taken_over()
+                    break
+            try:
+                found = step(*args)
+            except FloatingPointError:
+                return self.eager(args)
+            if found is None:
+                return self.another(args, kinds)
+            for leaf, _ in self.views:
+                leaf.serial = tick()
+            return make_leaf(Value, found[0], requires_grad=False)
+        finally:
+            self._lock.release()
+
+    def another(self, args: tuple[Any, ...], kinds: Any) -> Any:
+        """One of the other programs whose guards hold, else a new one."""
+        for program in self.programs[kinds]:
+            step = program.function
+            found = step(*args)
+            if found is not None:
+                self.latest = kinds, program, step
+                for leaf, _ in self.views:
+                    leaf.serial = tick()
+                return make_leaf(Value, found[0], requires_grad=False)
+        return self.anew(args, kinds)
+
+    def taken_over(self) -> None:
+        """Copy what leaves were given meanwhile to where the programs look for it."""
+        for leaf, view in self.views:
+            if leaf._data is not view:
+                view.setflags(write=True)
+                np.copyto(view, leaf._data)
+                view.setflags(write=False)
+                leaf._data = view
+
+    def anew(self, args: tuple[Any, ...], kinds: Any) -> Any:
+        """Run as ever, or record."""
+        if self.leaves is None:
+            return self.eager(args)
+        if not self.parts and self.optimizer is not None:
+            self.parts = parts_of(self.optimizer)
+            self.views = [(leaf, leaf._data) for part in self.parts for leaf in part.leaves]
+        self.taken_over()
+        recording = Recording(self, args)
+        program = recording.program
+        self.programs.setdefault(kinds, []).append(program)
+        self.latest = kinds, program, program.function
+        return recording.result
+
+    def eager(self, args: tuple[Any, ...]) -> Any:
+        """Without a program, and with an ear for the leaves that take part."""
+        found: dict[int, Value] = {}
+
+        def listen(node: Node, gradient: Any) -> None:
+            if gradient is None:
+                for item in node.inputs:
+                    if isinstance(item, Value) and item.op is None:
+                        found.setdefault(id(item), item)
+
+        with observe(listen), changed_recording():
+            loss = self.f(*args)
+        if self.optimizer is not None:
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+        given = {id(each) for each in args}
+        self.leaves = [leaf for key, leaf in found.items() if key not in given]
+        return loss.detach() if isinstance(loss, Value) else loss
+
+
+def changed_recording() -> Any:
+    """Untracked results remember where they came from."""
+    return changed(recording=True)
+
+
+def kind_of(item: Any) -> Any:
+    """What must be the same for a program to hold."""
+    if isinstance(item, np.ndarray | np.generic):
+        return item.shape, item.dtype
+    if isinstance(item, Value):
+        return item.shape, item.dtype, item.requires_grad
+    return type(item), item
+
+
+class Recording:
+    """One run with duck arrays, which is a real one too, and the program made of it."""
+
+    def __init__(self, owner: Compiled, args: tuple[Any, ...]) -> None:
+        self.owner, self.optimizer = owner, owner.optimizer
+        self.tape = Tape()
+        assert owner.leaves is not None
+        leaves = owner.leaves
+        self.parts = owner.parts
+        taken = {id(leaf) for part in self.parts for leaf in part.leaves}
+        others = [leaf for leaf in leaves if id(leaf) not in taken]
+        # A result written later must not change what was recorded: own arrays for all leaves.
+        self.held: dict[Slot, Any] = {}
+        swapped: list[tuple[Value, Any, Traced]] = []
+        for leaf in [*(leaf for part in self.parts for leaf in part.leaves), *others]:
+            stand_in = self.tape.given(leaf._data)
+            swapped.append((leaf, leaf._data, stand_in))
+            self.held[stand_in.slot] = leaf._data
+            leaf._data = stand_in
+        inputs, given = [], []
+        for each in args:
+            if isinstance(each, np.ndarray | np.generic):
+                stand_in = self.tape.given(each)
+                inputs.append(stand_in.slot)
+                given.append(make_leaf(Value, stand_in, requires_grad=False))
+            else:
+                given.append(each)
+        try:
+            loss = owner.f(*given)
+            if self.optimizer is not None:
+                self.optimizer.zero_grad()
+                loss.backward()
+            gradients = {
+                id(leaf): leaf.grad for part in self.parts for leaf in part.leaves
+            }
+        finally:
+            for leaf, data, _ in swapped:
+                leaf._data = data
+        mark = len(self.tape.instructions)
+        targets: dict[Slot, Array] = {}
+        for part in self.parts:
+            at = 0
+            for leaf in part.leaves:
+                g = gradients[id(leaf)]
+                leaf.grad = g.value
+                view = part.gradient[at : at + leaf.size].reshape(leaf.shape)
+                np.copyto(view, g.value)
+                targets[g.slot] = view
+                at += leaf.size
+        updates = [self.update(part) for part in self.parts]
+        self.result = make_leaf(Value, loss._data.value, requires_grad=False)
+        self.program = Program(
+            self.tape,
+            inputs,
+            self.held,
+            [loss._data.slot],
+            targets,
+            mark=mark,
+            later={slot: array for update in updates for slot, array in update.items()},
+            checked=[part.gradient for part in self.parts],
+        )
+
+    def update(self, part: Part) -> dict[Slot, Array]:
+        """The optimiser's rule on all numbers of a part at once."""
+        assert self.optimizer is not None
+        data, gradient = self.tape.given(part.data), self.tape.given(part.gradient)
+        self.held[data.slot], self.held[gradient.slot] = part.data, part.gradient
+        state = {}
+        for name, entry in part.states.items():
+            state[name] = self.tape.given(entry)
+            if not isinstance(state[name], TracedNumber):
+                self.held[state[name].slot] = entry
+        after, states = self.optimizer.update(data, gradient, state, part.group)
+        np.copyto(part.data, after.value)
+        return {after.slot: part.data}
+
+
+def parts_of(optimizer: Optimizer) -> list[Part]:
+    """The parameters of an optimiser, those together that share a group and a dtype."""
+    found: list[Part] = []
+    for place, (leaf, group) in enumerate(optimizer.places):
+        same = [p for p in found if p.group is group and p.data.dtype == leaf.dtype]
+        if same:
+            same[0].leaves.append(leaf)
+            same[0].places.append(place)
+        else:
+            empty = np.empty(0, leaf.dtype)
+            found.append(Part([leaf], [place], group, empty, empty, {}))
+    for part in found:
+        part.data = np.concatenate([np.ravel(leaf._data) for leaf in part.leaves])
+        part.gradient = np.zeros_like(part.data)
+        at = 0
+        for leaf in part.leaves:
+            view = part.data[at : at + leaf.size].reshape(leaf.shape)
+            view.setflags(write=False)
+            leaf._data = view
+            at += leaf.size
+    return found
