@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.context import changed, observe
+from ..engine.effects import RECORDER
 from ..engine.node import Node, make_leaf, tick
 from ..engine.value import Value
 from ..errors import OperandError, TracingError
@@ -78,14 +79,12 @@ class Compiled:
                     self.taken_over()
                     break
             try:
-                found = step(*args)
+                found = step(*args, *(kept[name] for kept, name, _, _ in self.latest[1].numbers))
             except FloatingPointError:
                 return self.eager(args)
             if found is None:
                 return self.another(args, kinds)
-            for leaf, _ in self.views:
-                leaf.serial = tick()
-            return make_leaf(Value, found[0], requires_grad=False)
+            return self.ended(self.latest[1], found)
         finally:
             self._lock.release()
 
@@ -93,13 +92,20 @@ class Compiled:
         """One of the other programs whose guards hold, else a new one."""
         for program in self.programs[kinds]:
             step = program.function
-            found = step(*args)
+            found = step(*args, *(kept[name] for kept, name, _, _ in program.numbers))
             if found is not None:
                 self.latest = kinds, program, step
-                for leaf, _ in self.views:
-                    leaf.serial = tick()
-                return make_leaf(Value, found[0], requires_grad=False)
+                return self.ended(program, found)
         return self.anew(args, kinds)
+
+    def ended(self, program: Program, found: tuple[Any, ...]) -> Value:
+        """After a step: the loss, and what is counted one further."""
+        result, *numbers = found
+        for (kept, name, _, _), number in zip(program.numbers, numbers, strict=True):
+            kept[name] = number
+        for leaf, _ in self.views:
+            leaf.serial = tick()
+        return make_leaf(Value, result, requires_grad=False)
 
     def taken_over(self) -> None:
         """Copy what leaves were given meanwhile to where the programs look for it."""
@@ -120,6 +126,7 @@ class Compiled:
         self.taken_over()
         recording = Recording(self, args)
         program = recording.program
+        program.numbers = recording.numbers
         self.programs.setdefault(kinds, []).append(program)
         self.latest = kinds, program, program.function
         return recording.result
@@ -134,8 +141,12 @@ class Compiled:
                     if isinstance(item, Value) and item.op is None:
                         found.setdefault(id(item), item)
 
-        with observe(listen), changed_recording():
-            loss = self.f(*args)
+        token = RECORDER.set(Assigned(found))
+        try:
+            with observe(listen), changed_recording():
+                loss = self.f(*args)
+        finally:
+            RECORDER.reset(token)
         if self.optimizer is not None:
             self.optimizer.zero_grad()
             loss.backward()
@@ -143,6 +154,22 @@ class Compiled:
         given = {id(each) for each in args}
         self.leaves = [leaf for key, leaf in found.items() if key not in given]
         return loss.detach() if isinstance(loss, Value) else loss
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """Notes down which leaves are given new data, and lets it happen."""
+
+    found: dict[int, Value]
+
+    def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        """As ever."""
+        return generator.random(shape)
+
+    def assign(self, leaf: Value, data: Any) -> None:
+        """As ever."""
+        self.found.setdefault(id(leaf), leaf)
+        leaf.data = data
 
 
 def changed_recording() -> Any:
@@ -165,6 +192,8 @@ class Recording:
     def __init__(self, owner: Compiled, args: tuple[Any, ...]) -> None:
         self.owner, self.optimizer = owner, owner.optimizer
         self.tape = Tape()
+        # What is counted: where it is kept, its slot before, and after.
+        self.numbers: list[tuple[dict[str, Any], str, Slot, Slot]] = []
         assert owner.leaves is not None
         leaves = owner.leaves
         self.parts = owner.parts
@@ -186,6 +215,7 @@ class Recording:
                 given.append(make_leaf(Value, stand_in, requires_grad=False))
             else:
                 given.append(each)
+        token = RECORDER.set(self.tape)
         try:
             loss = owner.f(*given)
             if self.optimizer is not None:
@@ -195,8 +225,17 @@ class Recording:
                 id(leaf): leaf.grad for part in self.parts for leaf in part.leaves
             }
         finally:
-            for leaf, data, _ in swapped:
+            RECORDER.reset(token)
+            assigned = {}
+            for leaf, data, stand_in in swapped:
+                if leaf._data is not stand_in:
+                    assigned[leaf._data.slot] = data
+                    new = leaf._data.value
                 leaf._data = data
+                if leaf._data is not stand_in and data is not None and id(data) in {id(d) for d in assigned.values()}:
+                    data.setflags(write=True)
+                    np.copyto(data, new)
+                    data.setflags(write=False)
         mark = len(self.tape.instructions)
         targets: dict[Slot, Array] = {}
         for part in self.parts:
@@ -209,14 +248,16 @@ class Recording:
                 targets[g.slot] = view
                 at += leaf.size
         updates = [self.update(part) for part in self.parts]
+        self.counted = self.numbers
         self.result = make_leaf(Value, loss._data.value, requires_grad=False)
         self.program = Program(
             self.tape,
-            inputs,
+            [*inputs, *(before for _, _, before, _ in self.numbers)],
             self.held,
-            [loss._data.slot],
+            [loss._data.slot, *(after for _, _, _, after in self.numbers)],
             targets,
             mark=mark,
+            assigned=assigned,
             later={slot: array for update in updates for slot, array in update.items()},
             checked=[part.gradient for part in self.parts],
         )
@@ -233,7 +274,15 @@ class Recording:
                 self.held[state[name].slot] = entry
         after, states = self.optimizer.update(data, gradient, state, part.group)
         np.copyto(part.data, after.value)
-        return {after.slot: part.data}
+        results = {after.slot: part.data}
+        for name, entry in states.items():
+            if isinstance(entry, TracedNumber):
+                part.states[name] = entry.value
+                self.numbers.append((part.states, name, state[name].slot, entry.slot))
+            else:
+                np.copyto(part.states[name], entry.value)
+                results[entry.slot] = part.states[name]
+        return results
 
 
 def parts_of(optimizer: Optimizer) -> list[Part]:
@@ -248,6 +297,13 @@ def parts_of(optimizer: Optimizer) -> list[Part]:
             empty = np.empty(0, leaf.dtype)
             found.append(Part([leaf], [place], group, empty, empty, {}))
     for part in found:
+        states = [optimizer.states[place] for place in part.places]
+        part.states = {
+            name: entry
+            if isinstance(entry, int)
+            else np.concatenate([np.ravel(state[name]) for state in states])
+            for name, entry in states[0].items()
+        }
         part.data = np.concatenate([np.ravel(leaf._data) for leaf in part.leaves])
         part.gradient = np.zeros_like(part.data)
         at = 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from .tape import Instruction, Method, Slot, Tape
+from .tape import Changed, Drawn, Instruction, Method, Slot, Tape
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,7 +74,7 @@ def simplified(tape: Tape, outputs: Sequence[Slot]) -> tuple[list[Instruction], 
     for each in tape.instructions:
         args, kwargs = replaced(each.args, names), replaced(dict(each.kwargs), names)
         key = (each.guard, *fingerprint((each.function, args, kwargs)))
-        if key in known:
+        if key in known and not isinstance(each.function, Drawn):
             names[each.out] = known[key]
             continue
         known[key] = each.out
@@ -83,7 +84,7 @@ def simplified(tape: Tape, outputs: Sequence[Slot]) -> tuple[list[Instruction], 
     wanted = {names.get(slot, slot) for slot in outputs}
     kept = []
     for each in reversed(single):
-        if each.guard or each.out in wanted:
+        if each.guard or isinstance(each.function, Drawn) or each.out in wanted:
             wanted.update(read(each))
             kept.append(each)
     return kept[::-1], names
@@ -103,6 +104,8 @@ def fingerprint(item: Any) -> tuple[Any, ...]:
         return (type(item), repr(item))
     if isinstance(item, Method):
         return ("method", item.name)
+    if isinstance(item, Changed):
+        return ("changed", item.function.__name__)
     ufunc = getattr(item, "__self__", None)
     if isinstance(ufunc, np.ufunc):  # np.add.reduce is another object each time
         return ("ufunc", ufunc.__name__, item.__name__)
@@ -140,9 +143,10 @@ class Program:
         mark: int | None = None,
         later: Mapping[Slot, Array] | None = None,
         checked: Sequence[Array] = (),
+        assigned: Mapping[Slot, Array] | None = None,
     ) -> None:
-        later = later or {}
-        wanted = [*slots(tuple(outputs)), *targets, *later]
+        later, assigned = later or {}, assigned or {}
+        wanted = [*slots(tuple(outputs)), *targets, *later, *assigned]
         behind = {each.out for each in tape.instructions[mark:]} if mark is not None else set()
         self.instructions, became = simplified(tape, wanted)
         self.mark = next(
@@ -156,12 +160,20 @@ class Program:
         self.targets: dict[Slot, Array] = {}
         self.copies: list[tuple[Slot, Array]] = []
         self.arrays: dict[Slot, Any] = {**tape.constants, **held}
-        for slot, array in {**targets, **later}.items():
-            slot = became.get(slot, slot)
-            if slot in self.targets or slot in self.arrays or slot in inputs:
-                self.copies.append((slot, array))  # one result is wanted in two places
-            else:
+        # Gradients are copied before the update, what they lead to after it.
+        self.first_copies: list[tuple[Slot, Array]] = []
+        self.direct: set[Slot] = set()
+        for wanted_in, copies in ((targets, self.first_copies), (later, self.copies)):
+            for slot, array in wanted_in.items():
+                slot = became.get(slot, slot)
+                if slot in self.targets or slot in self.arrays or slot in inputs:
+                    copies.append((slot, array))  # one result is wanted in two places
+                    continue
                 self.targets[slot] = array
+                if copies is self.first_copies:
+                    self.direct.add(slot)
+        self.copies += [(became.get(slot, slot), array) for slot, array in assigned.items()]
+        self.numbers: list[Any] = []
         self.names = {slot: f"x{number}" for number, slot in enumerate(inputs)}
         self.objects: dict[str, Any] = {}
         for number, (slot, array) in enumerate(self.arrays.items()):
@@ -220,18 +232,20 @@ class Program:
         """All lines of the program."""
         for each in self.instructions:
             self.relate(each)
-        last: dict[Slot, int] = {}
+        self.last = last = dict[Slot, int]()
         for number, each in enumerate(self.instructions):
             for slot in read(each):
                 last[self.root(slot)] = number
         end = len(self.instructions)
         self.returned = {self.root(slot) for slot in slots(tuple(self.outputs))}
-        for slot in (*self.returned, *self.targets, *(slot for slot, _ in self.copies)):
+        for slot in (*self.returned, *self.targets, *(slot for slot, _ in (*self.copies, *self.first_copies))):
             last[self.root(slot)] = end
         scope = ""
         self.before: list[str] = []
         for number, each in enumerate(self.instructions):
+            self.number = number
             if number == self.mark:
+                self.copy(self.first_copies)
                 self.before, self.lines = self.lines, []
             if each.scope != scope:
                 scope = each.scope
@@ -246,10 +260,15 @@ class Program:
             if not entrywise:
                 for root in dying:
                     self.release(root)
-        for slot, array in self.copies:
+        if self.mark == end:
+            self.copy(self.first_copies)
+        self.copy(self.copies)
+
+    def copy(self, copies: Sequence[tuple[Slot, Array]]) -> None:
+        """Put results where they belong."""
+        self.objects["copyto"] = np.copyto
+        for slot, array in copies:
             self.lines.append(f"copyto({self.object(array, 'w')}, {self.text(slot)})")
-        returned = "".join(f"{self.text(each)}, " for each in self.outputs)
-        self.lines.append(f"return ({returned})")
 
     def emit(self, each: Instruction) -> None:
         """The line of one instruction."""
@@ -263,10 +282,10 @@ class Program:
             return
         into = ""
         if array and value.ndim and each.out not in self.roots and takes_out(each, self.values):
-            if each.out in self.targets:
+            if each.out in self.targets and (each.out in self.direct or self.untouched(each)):
                 self.arrays[each.out] = self.targets[each.out]
                 into = self.object(self.targets[each.out], "w")
-            elif each.out not in self.returned:
+            elif each.out not in self.returned and each.out not in self.targets:
                 into = self.buffer(each.out, value)
         line = self.call(each, into)
         if into:
@@ -277,9 +296,17 @@ class Program:
         comment = f"  # {shape(value)}" if array else ""
         self.lines.append(f"t{each.out.number} = {line}{comment}")
         if each.out in self.targets:
-            self.lines.append(
-                f"copyto({self.object(self.targets[each.out], 'w')}, t{each.out.number})"
-            )
+            copies = self.first_copies if each.out in self.direct else self.copies
+            copies.append((each.out, self.targets[each.out]))
+
+    def untouched(self, each: Instruction) -> bool:
+        """Whether nobody reads any more what lies where a result belongs."""
+        place = self.targets[each.out]
+        return all(
+            self.last.get(slot, -1) <= self.number
+            for slot, array in self.arrays.items()
+            if slot not in self.roots and isinstance(array, np.ndarray) and np.may_share_memory(array, place)
+        )
 
     def hoisted(self, each: Instruction) -> bool:
         """Whether a view of memory that stays where it is was made once and for all."""
@@ -377,28 +404,31 @@ class Program:
         """The program as Python."""
         given = ", ".join(self.inputs)
         result = "".join(f"{self.text(each)}, " for each in self.outputs)
-        if not self.before:
-            body = "".join(f"    {line}\n" for line in self.lines)
-            return f"@strict\ndef step({given}):\n{body}"
-        first = "".join(f"    {line}\n" for line in [*self.before, f"return ({result})"])
-        tests = [f"isfinite({name}.dot({name}))" for name in (self.object(a, "w") for a in self.checked)]
-        second = "".join(f"    {line}\n" for line in self.lines)
-        return (
-            f"@strict\ndef gradients({given}):\n{first}\n"
-            f"def step({given}):\n    found = gradients({given})\n"
-            f"    if found is None or not ({' and '.join(tests)}): return None\n"
-            f"    {result.rstrip(', ')}, = found\n{second}"
-        )
+        first = self.before or self.lines
+        second = self.lines if self.before else []
+        made = {line.split(" = ")[0] for line in first if re.match(r"t\d+ = ", line)}
+        used = set(re.findall(r"\bt\d+\b", " ".join([*second, result])))
+        handed = "".join(f"{name}, " for name in sorted(made & used))
+        lines = ["@strict", f"def gradients({given}):"]
+        lines += [f"    {line}" for line in [*first, f"return ({handed})"]]
+        tests = [f"finite({n}.dot({n}))" for n in (self.object(a, "w") for a in self.checked)]
+        lines += ["", f"def step({given}):", f"    found = gradients({given})"]
+        lines += [f"    if {' or not '.join(['found is None', *tests])}: return None"]
+        lines += [f"    {handed}= found"] if handed else []
+        lines += [f"    {line}" for line in [*second, f"return ({result})"]]
+        return "\n".join(lines) + "\n"
+
+    # ---- running ----
 
     def function_of(self) -> Callable[..., Any]:
         """The program, ready to run."""
         self.objects["strict"] = np.errstate(over="raise", divide="raise", invalid="raise")
-        self.objects["isfinite"] = math.isfinite
+        self.objects["finite"] = math.isfinite
         source = self.source
         names = list(self.objects)
         inner = "".join(f"    {line}\n" for line in source.splitlines())
         text = f"def make({', '.join(names)}):\n{inner}    return step\n"
-        space: dict[str, Any] = {"__builtins__": {"slice": slice}}
+        space: dict[str, Any] = {"__builtins__": {"slice": slice, "Ellipsis": Ellipsis}}
         exec(compile(text, "<compiled step>", "exec"), space)
         made: Callable[..., Any] = space["make"](*self.objects.values())
         return made

@@ -15,9 +15,24 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..errors import TracingError
+from ..engine.node import tick
+from ..engine.operation import Untraced
 
 PLAIN = (int, float, bool, str, bytes, type(None), type(Ellipsis), np.dtype, type)
+
+
+class Untraceable(Untraced):
+    """A function does with a stand-in what cannot be taken down step by step."""
+
+    def __init__(self, tape: Tape, what: str) -> None:
+        super().__init__(what)
+        self.tape = tape
+
+    def whole(
+        self, function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]
+    ) -> Any:
+        """Take the function down as one instruction."""
+        return self.tape.call(function, args, options)
 
 
 @dataclass(frozen=True)
@@ -102,14 +117,25 @@ class Tape:
     def rewritten(self, array: Traced, result: Traced) -> Traced:
         """What an array is after something was written into it: the same object, another slot."""
         if result.dtype != array.dtype or result.shape != array.shape:
-            raise TracingError("writes numbers of another kind into an array")
+            raise Untraceable(self, "writes numbers of another kind into an array")
         array.slot, array.value = result.slot, result.value
         return array
+
+    # ---- effects, see engine/effects.py ----
+
+    def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        """Numbers that the program draws anew."""
+        return self.call(Drawn(generator), (shape,))
+
+    def assign(self, leaf: Any, data: Any) -> None:
+        """New data for a leaf, which later reads see."""
+        leaf._data = data
+        leaf.serial = tick()
 
     def guard(self, condition: Traced | TracedNumber) -> Any:
         """Take a branch by a truth value, and note down that it must be the same again."""
         if not self.guarding:
-            raise TracingError("branch")
+            raise Untraceable(self, "branches")
         value = bool(condition.value)
         self.instructions.append(
             Instruction(bool, (condition.slot,), {}, self.slot(), value, guard=True)
@@ -190,18 +216,22 @@ class Traced(NDArrayOperatorsMixin):
             return self.tape.call(function, inputs, kwargs)
         (into,) = out
         if not isinstance(into, Traced) or into.value.base is not None:
-            raise TracingError("writes into an array that the tape does not know")
+            raise Untraceable(self.tape, "writes into an array that the tape does not know")
         return self.tape.rewritten(into, self.tape.call(function, inputs, kwargs))
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
+        if function in WRITING:
+            into, *rest = args
+            self.tape.rewritten(into, self.tape.call(Changed(function), (into, *rest), kwargs))
+            return None
         if function in SHAPES:
             return function(*unwrapped(args), **kwargs)
         return self.tape.call(function, args, kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TracingError("turns it into an array of its own")
+        raise Untraceable(self.tape, "turns it into an array of its own")
 
     # ---- methods ----
 
@@ -210,7 +240,7 @@ class Traced(NDArrayOperatorsMixin):
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.value.base is not None or not self.value.flags.writeable:
-            raise TracingError("writes into a part of an array")
+            raise Untraceable(self.tape, "writes into a part of an array")
         self.tape.rewritten(self, self.tape.call(put, (self, index, value)))
 
     @property
@@ -222,13 +252,13 @@ class Traced(NDArrayOperatorsMixin):
         return bool(self.tape.guard(self))
 
     def __float__(self) -> float:
-        raise TracingError("needs its number")
+        raise Untraceable(self.tape, "needs its number")
 
     def __int__(self) -> int:
-        raise TracingError("needs its number")
+        raise Untraceable(self.tape, "needs its number")
 
     def __index__(self) -> int:
-        raise TracingError("needs its number")
+        raise Untraceable(self.tape, "needs its number")
 
     def __repr__(self) -> str:
         return f"<traced {self.dtype} of shape {self.shape}>"
@@ -241,6 +271,28 @@ def method(name: str) -> Callable[..., Any]:
         return self.tape.call(Method(name), (self, *args), kwargs)
 
     return called
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A copy of an array, changed by a function of NumPy's that writes into its first argument."""
+
+    function: Callable[..., Any]
+
+    def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        array = array.copy()
+        self.function(array, *args, **kwargs)
+        return array
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """generator.random(shape): other numbers at each call."""
+
+    generator: np.random.Generator
+
+    def __call__(self, shape: tuple[int, ...]) -> Any:
+        return self.generator.random(shape)
 
 
 @dataclass(frozen=True)
@@ -269,6 +321,9 @@ def put(array: Any, index: Any, value: Any) -> Any:
     return array
 
 
+WRITING = frozenset(
+    {np.put_along_axis, np.copyto, np.put, np.putmask, np.place, np.fill_diagonal}
+)
 SHAPES = frozenset({np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj})
 
 
@@ -285,7 +340,7 @@ class TracedNumber:
         return bool(self.tape.guard(self))
 
     def __float__(self) -> float:
-        raise TracingError("needs its number")
+        raise Untraceable(self.tape, "needs its number")
 
     def __repr__(self) -> str:
         return f"<traced {self.value!r}>"

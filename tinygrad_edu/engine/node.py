@@ -37,6 +37,14 @@ new = object.__new__
 tick = itertools.count(1).__next__
 
 
+class Untraced(Exception):
+    """A recording cannot look into a function, and takes it as a whole (see compile)."""
+
+    def whole(self, function: Any, args: tuple[Any, ...], options: Mapping[str, Any]) -> Any:
+        """The result of the function."""
+        raise NotImplementedError
+
+
 class Node:
     """One number or array in a computation graph, with the operation and inputs it came from.
 
@@ -116,6 +124,8 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
                 arrays.append(item)
     try:
         data = op.forward(*arrays, **options) if options else op.forward(*arrays)
+    except Untraced as unknown:
+        data = unknown.whole(op.forward, tuple(arrays), options)
     except (ValueError, TypeError, IndexError) as error:
         explain(op, inputs, options, error)
     if data.__class__ is ndarray:
@@ -194,6 +204,8 @@ def constant(item: Any, op: Operation) -> Any:
     if item.__class__ is ndarray:
         array = item
     elif item is None or item.__class__ in NUMBERS:
+        return item
+    elif hasattr(item, "tape"):  # an array of a recording
         return item
     else:
         try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, overload
 import numpy as np
 
 from ..errors import ConversionError, IncompleteRecordError, OperandError, UnknownNameError, closest
-from .node import Node, record
+from .node import Node, Untraced, record
 
 if TYPE_CHECKING:
     from .value import Value
@@ -187,7 +187,10 @@ class Operation:
             count = len(args) if self.elementwise else self.count
             out = self.forward(*numpy_operands(args[:count]), *args[count:], **kwargs)
             return out[()] if out.__class__ is np.ndarray else out
-        return self.forward(*args, **kwargs)
+        try:
+            return self.forward(*args, **kwargs)
+        except Untraced as unknown:
+            return unknown.whole(self.forward, args, kwargs)
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The node of a call that names its arguments or has options, some of which are Values."""

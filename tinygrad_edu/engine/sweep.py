@@ -20,7 +20,7 @@ from ..errors import MatrixError, NotTrackedError, ShapeError, StaleGraphError
 from .blocks import BLOCK
 from .chain import chain, chain_in_blocks
 from .context import STATE, changed
-from .node import Node, describe, frozen, make_leaf
+from .node import Node, Untraced, describe, frozen, make_leaf
 from .operation import OPERATIONS
 
 ndarray = np.ndarray
@@ -130,6 +130,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             if not elementwise:
                 try:
                     message = rule(*given, **options) if options else rule(*given)
+                except Untraced as unknown:
+                    message = unknown.whole(rule, given, options)
                 except np.linalg.LinAlgError as error:
                     raise MatrixError(without_slope(node, error)) from error
                 if message.__class__ is ndarray and getrefcount(message) > FRESH:
@@ -139,7 +141,10 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             elif large:
                 message = chain_in_blocks(g, rule, given, options)
             else:
-                slope = rule(*given, **options) if options else rule(*given)
+                try:
+                    slope = rule(*given, **options) if options else rule(*given)
+                except Untraced as unknown:
+                    slope = unknown.whole(rule, given, options)
                 # Of two numbers as chain does: a call of it takes as long as their product.
                 message = g * slope if g.__class__ is float64 else None
                 if message.__class__ is not float64 or not isfinite(message):

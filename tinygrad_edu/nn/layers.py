@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import activations
 from ..engine.context import STATE
+from ..engine.effects import random
 from ..engine.node import FLOATS, record
 from ..engine.value import Operand, Value
 from ..errors import (
@@ -178,8 +179,8 @@ class Dropout(Module):
         """x with its mask, a constant; of x's shape."""
         if not self.training or not self.rate:
             return x
-        kept = self.generator.random(np.shape(x)) >= self.rate
-        return x * np.asarray(kept / (1 - self.rate), dtype_of(x))
+        kept = random(self.generator, np.shape(x)) >= self.rate
+        return x * (kept / (1 - self.rate)).astype(dtype_of(x))
 
     def __repr__(self) -> str:
         return f"Dropout({self.rate:g})"

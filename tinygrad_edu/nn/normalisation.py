@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.effects import assign
+from ..engine.node import numbers_of
 from ..engine.value import Operand, Value
 from ..errors import OperandError, ShapeError
 from .layers import check_sizes
@@ -87,10 +89,11 @@ class BatchNorm(Normalisation):
             )
         mean, variance = np.mean(x, axis=axes), np.var(x, axis=axes)
         for running, newest in (
-            (self.running_mean, mean.data),
-            (self.running_var, variance.data * (rows / (rows - 1))),
+            (self.running_mean, numbers_of(mean)),
+            (self.running_var, numbers_of(variance) * (rows / (rows - 1))),
         ):
-            running.data = (1 - self.momentum) * running.data + self.momentum * newest
+            before = numbers_of(running)
+            assign(running, (1 - self.momentum) * before + self.momentum * newest)
         return self.normalised(x, mean, variance)
 
 

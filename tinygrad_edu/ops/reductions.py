@@ -54,7 +54,7 @@ def choosing(reduction: Reduction) -> Callable[[Callable[..., Any]], Callable[..
 
 def operand(a: Any) -> Any:
     """A Value, or anything else as an array."""
-    return a if isinstance(a, Node) else np.asarray(a)
+    return a if isinstance(a, Node) or hasattr(a, "tape") else np.asarray(a)
 
 
 def reduced_axes(ndim: int, axis: Any) -> tuple[int, ...]:

@@ -1,0 +1,43 @@
+"""What a function does beside computing: random numbers drawn, and leaves given new data.
+
+They go through here so that a program that is recorded does them anew at each call.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+import numpy as np
+
+from .value import Value
+
+
+class Recorder(Protocol):
+    """What a recording does in their place."""
+
+    def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        """Uniform numbers, drawn anew by the program."""
+        ...
+
+    def assign(self, leaf: Value, data: Any) -> None:
+        """New data, given anew by the program."""
+        ...
+
+
+RECORDER: ContextVar[Recorder | None] = ContextVar("tinygrad_edu_recorder", default=None)
+
+
+def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    """Numbers from [0, 1), of that shape."""
+    recorder = RECORDER.get()
+    return generator.random(shape) if recorder is None else recorder.random(generator, shape)
+
+
+def assign(leaf: Value, data: Any) -> None:
+    """Give a leaf new data, of its shape and dtype, without copying."""
+    recorder = RECORDER.get()
+    if recorder is None:
+        leaf.data = data
+    else:
+        recorder.assign(leaf, data)
