@@ -111,9 +111,7 @@ class Compiled:
         """Copy what leaves were given meanwhile to where the programs look for it."""
         for leaf, view in self.views:
             if leaf._data is not view:
-                view.setflags(write=True)
-                np.copyto(view, leaf._data)
-                view.setflags(write=False)
+                np.copyto(room(view), leaf._data)
                 leaf._data = view
 
     def anew(self, args: tuple[Any, ...], kinds: Any) -> Any:
@@ -123,6 +121,10 @@ class Compiled:
         if not self.parts and self.optimizer is not None:
             self.parts = parts_of(self.optimizer)
             self.views = [(leaf, leaf._data) for part in self.parts for leaf in part.leaves]
+        known = {id(leaf) for leaf, _ in self.views}
+        for leaf in self.leaves:
+            if id(leaf) not in known:
+                self.views.append((leaf, housed(leaf)))
         self.taken_over()
         recording = Recording(self, args)
         program = recording.program
@@ -195,17 +197,13 @@ class Recording:
         # What is counted: where it is kept, its slot before, and after.
         self.numbers: list[tuple[dict[str, Any], str, Slot, Slot]] = []
         assert owner.leaves is not None
-        leaves = owner.leaves
         self.parts = owner.parts
-        taken = {id(leaf) for part in self.parts for leaf in part.leaves}
-        others = [leaf for leaf in leaves if id(leaf) not in taken]
-        # A result written later must not change what was recorded: own arrays for all leaves.
         self.held: dict[Slot, Any] = {}
         swapped: list[tuple[Value, Any, Traced]] = []
-        for leaf in [*(leaf for part in self.parts for leaf in part.leaves), *others]:
-            stand_in = self.tape.given(leaf._data)
-            swapped.append((leaf, leaf._data, stand_in))
-            self.held[stand_in.slot] = leaf._data
+        for leaf, view in owner.views:
+            stand_in = self.tape.given(view)
+            swapped.append((leaf, view, stand_in))
+            self.held[stand_in.slot] = view
             leaf._data = stand_in
         inputs, given = [], []
         for each in args:
@@ -226,16 +224,12 @@ class Recording:
             }
         finally:
             RECORDER.reset(token)
-            assigned = {}
-            for leaf, data, stand_in in swapped:
-                if leaf._data is not stand_in:
-                    assigned[leaf._data.slot] = data
-                    new = leaf._data.value
-                leaf._data = data
-                if leaf._data is not stand_in and data is not None and id(data) in {id(d) for d in assigned.values()}:
-                    data.setflags(write=True)
-                    np.copyto(data, new)
-                    data.setflags(write=False)
+            assigned: dict[Slot, Array] = {}
+            for leaf, view, stand_in in swapped:
+                now, leaf._data = leaf._data, view
+                if now is not stand_in:
+                    assigned[now.slot] = view.base
+                    np.copyto(view.base, now.value)
         mark = len(self.tape.instructions)
         targets: dict[Slot, Array] = {}
         for part in self.parts:
@@ -283,6 +277,24 @@ class Recording:
                 np.copyto(part.states[name], entry.value)
                 results[entry.slot] = part.states[name]
         return results
+
+
+def housed(leaf: Value) -> Array:
+    """A read-only view of memory of our own that has taken the place of a leaf's data."""
+    view = np.array(leaf._data)[...]
+    view.setflags(write=False)
+    leaf._data = view
+    return view
+
+
+def room(view: Array) -> Array:
+    """The memory behind a view, in its shape, to be written to."""
+    own = view.base
+    assert isinstance(own, np.ndarray)
+    if own.shape == view.shape:
+        return own
+    start = (view.__array_interface__["data"][0] - own.__array_interface__["data"][0]) // own.itemsize
+    return own[start : start + view.size].reshape(view.shape)
 
 
 def parts_of(optimizer: Optimizer) -> list[Part]:
