@@ -62,6 +62,10 @@ class TracingError(TypeError):
     """Something asked of a value in `te.compile` that a program cannot know: its number."""
 
 
+class RecordingWarning(UserWarning):
+    """`te.compile` records a program again, which takes time."""
+
+
 class IncompleteRecordError(TypeError):
     """An operation declared without a rule, a formula or a domain."""
 

@@ -187,7 +187,11 @@ class Program:
         self.count = 0
         self.bytes = 0
         self.write()
+        self.source = self.written()
         self.function = self.function_of()
+        # What was recorded is not needed any more, and large.
+        for name in ("instructions", "values", "arrays", "owned", "free", "roots", "targets"):
+            delattr(self, name)
 
     # ---- memory ----
 
@@ -399,8 +403,7 @@ class Program:
 
     # ---- running ----
 
-    @property
-    def source(self) -> str:
+    def written(self) -> str:
         """The program as Python."""
         given = ", ".join(self.inputs)
         result = "".join(f"{self.text(each)}, " for each in self.outputs)

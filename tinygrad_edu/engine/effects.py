@@ -25,6 +25,13 @@ class Recorder(Protocol):
         ...
 
 
+class Structure:
+    """How often a module was given another part, or another mode."""
+
+    version = 0
+
+
+structure = Structure()
 RECORDER: ContextVar[Recorder | None] = ContextVar("tinygrad_edu_recorder", default=None)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ..engine.context import STATE
+from ..engine.effects import structure
 from ..engine.value import Value
 from ..errors import DtypeError, OperandError, ShapeError, UnknownNameError, closest
 from ..spellings import Elsewhere, refuse_unknown
@@ -112,6 +113,8 @@ class Module:
         for path, part in parts(name, value):
             if isinstance(part, Module):
                 object.__setattr__(part, "_name", path)
+        if getattr(self, name, None) is not value:
+            structure.version += 1  # programs that were recorded look at what they were made of
         object.__setattr__(self, name, value)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from math import inf, nan
 from numbers import Real
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -72,6 +72,8 @@ class Optimizer(ABC):
     groups: list[Options]
     params: list[Value]
     """All parameters, group by group."""
+    entrywise: ClassVar[bool] = False
+    """Whether the rule works entry by entry, so that parameters may be updated as one array."""
     states: list[State]
     """What the rule remembers of each parameter: empty until its first step."""
 

@@ -19,6 +19,8 @@ class SGD(Optimizer):
     the rate stands outside of v, which differs from both where `lr` changes.
     """
 
+    entrywise = True
+
     def __init__(
         self,
         params: Parameters,
@@ -62,6 +64,8 @@ class Adagrad(Optimizer):
     Source: Duchi, Hazan and Singer 2011, section 1.1, with PyTorch's ε.
     """
 
+    entrywise = True
+
     def __init__(
         self,
         params: Parameters,
@@ -90,6 +94,8 @@ class RMSprop(Optimizer):
     weight_decay · p to g.
     Source: Hinton 2012, lecture 6e; centered: Graves 2013, equations 38 to 41 with PyTorch's ε.
     """
+
+    entrywise = True
 
     def __init__(
         self,
@@ -139,6 +145,8 @@ class Adam(Optimizer):
     Source: Kingma and Ba 2015, algorithm 1.
     """
 
+    entrywise = True
+
     def __init__(
         self,
         params: Parameters,
@@ -166,6 +174,8 @@ class AdamW(Adam):
     The rest is as in `Adam`.
     Source: Loshchilov and Hutter 2019, algorithm 2.
     """
+
+    entrywise = True
 
     def __init__(
         self,

@@ -1,0 +1,153 @@
+"""Parameters that are updated together lie one behind the other in one array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..engine.node import tick
+from ..engine.value import Value
+from ..optim import Optimizer
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(eq=False)
+class Part:
+    """Parameters of one group and dtype: their numbers, gradients, and what is remembered of them.
+
+    `views` are the leaves' data, each a read-only view of `data` (None for a single number, which
+    is copied); `states` holds arrays of the whole part, and counts.
+    """
+
+    leaves: list[Value]
+    places: list[int]  # in the optimiser
+    group: Mapping[str, Any]
+    data: Array
+    gradient: Array
+    states: dict[str, Any]
+    views: list[Any]
+    gradients: list[Array]
+    given: list[Any]  # the states that the optimiser holds, views of ours
+    options: dict[str, Any]  # of the group, but for the rate
+
+    def take_over(self, optimizer: Optimizer) -> None:
+        """Copy states that the optimiser was given meanwhile."""
+        for place, held in zip(self.places, self.given, strict=True):
+            if optimizer.states[place] is not held:
+                self.join(optimizer)
+                return
+
+    @property
+    def same(self) -> bool:
+        """Whether the options are as they were."""
+        group = self.group
+        return all(group[name] == option for name, option in self.options.items())
+
+    def join(self, optimizer: Optimizer) -> None:
+        """Put the states of all leaves one behind the other, and views of them in their place."""
+        states = [optimizer.states[place] for place in self.places]
+        names = states[0].keys()
+        for name in names:
+            if isinstance(states[0][name], int):
+                self.states[name] = states[0][name]
+                continue
+            whole = np.concatenate([np.ravel(state[name]) for state in states])
+            if name in self.states:
+                self.states[name][...] = whole
+            else:
+                self.states[name] = whole
+        self.given = []
+        for place, cut, leaf in zip(self.places, self.cuts(), self.leaves, strict=True):
+            held = {
+                name: entry if isinstance(entry, int) else entry[cut].reshape(leaf.shape)
+                for name, entry in self.states.items()
+            }
+            optimizer.states[place] = held
+            self.given.append(held)
+
+    def cuts(self) -> list[slice]:
+        """Where each leaf lies."""
+        found, at = [], 0
+        for leaf in self.leaves:
+            found.append(slice(at, at + leaf.size))
+            at += leaf.size
+        return found
+
+    def hand_back(self, optimizer: Optimizer) -> None:
+        """After a step: stamp the leaves, and copy what cannot be a view."""
+        for number, (leaf, view) in enumerate(zip(self.leaves, self.views, strict=True)):
+            if view is None:
+                leaf._data = self.data[self.cuts()[number]][0]
+            leaf.serial = tick()
+        for name, entry in self.states.items():
+            if isinstance(entry, int):
+                for held in self.given:
+                    held[name] = entry
+
+
+def settled(group: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a group that a program holds fast."""
+    return {name: each for name, each in group.items() if name not in ("params", "lr", "base_lr")}
+
+
+def parts_of(optimizer: Optimizer) -> list[Part]:
+    """The parameters of an optimiser, those together that share group, dtype and counts.
+
+    Each leaf's data is a view from then on.
+    """
+    found: dict[Any, Part] = {}
+    for place, (leaf, group) in enumerate(optimizer.places):
+        state = optimizer.states[place]
+        counts = tuple((name, entry) for name, entry in state.items() if isinstance(entry, int))
+        key = id(group), leaf.dtype, tuple(state), counts
+        if not works_entrywise(type(optimizer)):
+            key = (*key, place)
+        if key not in found:
+            empty = np.empty(0, leaf.dtype)
+            found[key] = Part([], [], group, empty, empty, {}, [], [], [], settled(group))
+        found[key].leaves.append(leaf)
+        found[key].places.append(place)
+    for part in found.values():
+        part.data = np.concatenate([np.ravel(leaf._data) for leaf in part.leaves])
+        part.gradient = np.zeros_like(part.data)
+        for cut, leaf in zip(part.cuts(), part.leaves, strict=True):
+            place = part.data[cut]
+            part.gradients.append(part.gradient[cut].reshape(leaf.shape or (1,)))
+            if not leaf.ndim:
+                part.views.append(None)
+                continue
+            view = place.reshape(leaf.shape)
+            view.setflags(write=False)
+            leaf._data = view
+            part.views.append(view)
+        part.join(optimizer)
+    return list(found.values())
+
+
+def works_entrywise(kind: type[Optimizer]) -> bool:
+    """Whether the class that defines the rule says so itself: a subclass may do otherwise."""
+    author = next(each for each in kind.__mro__ if "update" in vars(each))
+    return bool(vars(author).get("entrywise", False))
+
+
+def housed(leaf: Value) -> Array:
+    """A read-only view of memory of our own, that takes the place of a leaf's data."""
+    view = np.array(leaf._data)[...]
+    view.setflags(write=False)
+    leaf._data = view
+    return view
+
+
+def room(view: Array) -> Array:
+    """The memory behind a read-only view, in its shape, to be written to."""
+    own = view.base
+    assert isinstance(own, np.ndarray)
+    if own.shape == view.shape:
+        return own
+    first = view.__array_interface__["data"][0] - own.__array_interface__["data"][0]
+    start = first // own.itemsize
+    return own[start : start + view.size].reshape(view.shape)
