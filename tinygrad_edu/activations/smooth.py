@@ -16,7 +16,7 @@ from ..engine.operation import REAL, ThroughOutput, define_elementwise
 from ..ops.selection import bounded
 from ..ops.special import gelu_exact_forward, gelu_exact_slope, normal_cdf
 from ..ops.tails import MANY, amended, far_out, greatest
-from ..ops.trigonometry import aligned, arctan_slope, sech_squared, sech_squared_through
+from ..ops.trigonometry import FEW, aligned, arctan_slope, sech_squared, sech_squared_through
 from .record import Activation
 
 # exp(−x) overflows below −88 in float32.
@@ -80,6 +80,10 @@ def sigmoid_slope_through(s: Any, x: Any, into: Any = None) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
+    if s.size <= FEW:
+        tail = np.exp(np.copysign(x, -1))
+        total = 1 + tail
+        return np.divide(tail, total * total, out=into)
     if s.size < MANY and greatest(s) < 0.999:
         return np.multiply(s, 1 - s, out=into)
     return sigmoid_slope_forward(x)

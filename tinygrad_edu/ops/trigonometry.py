@@ -251,6 +251,8 @@ sech_squared = define_elementwise(
     definition=lambda x: 1 - np.tanh(x) ** 2,
 )
 
+# Of so few entries each call of NumPy's takes the same time, whatever it computes.
+FEW = 128
 # Where 1 − y² has lost ten bits and more.
 NEAR_ONE = 0.9995
 
@@ -262,6 +264,9 @@ def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
         return 1 - y * y
     if getattr(y, "shape", None) != getattr(x, "shape", ()):
         y = aligned(y, x)
+    if y.size <= FEW:  # to look for the largest entry would take as long
+        slope = 1 / np.cosh(x)
+        return np.multiply(slope, slope, out=into)
     if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
         return np.subtract(1, y * y, out=into)
     return sech_squared_forward(x)
