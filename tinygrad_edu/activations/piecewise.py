@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..engine.blocks import MANY, blockwise, select
-from ..engine.operation import REAL
+from ..engine.operation import REAL, ThroughOutput
 from ..ops.selection import bounded
 from ..ops.tails import least
 from .record import Activation
@@ -56,7 +56,8 @@ linear = Activation.define(
 relu = Activation.define(
     "relu",
     lambda x: np.maximum(x, 0),
-    lambda out, x: x > 0,
+    # By the output, a program may forget x.
+    ThroughOutput(lambda out, x: x > 0, lambda out, x: out > 0, lambda out, x: out > 0),
     formula=r"\operatorname{{ReLU}}\left({0}\right)",
     kinks=(0.0,),
     extremes=((0.0,), *FARTHEST),

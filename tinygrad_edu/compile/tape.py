@@ -97,6 +97,8 @@ class Tape:
     ) -> Any:
         """Run `function` on the numbers, note it down, and return a stand-in for its result."""
         kwargs = kwargs or {}
+        if function in AS_UFUNC and any(isinstance(each, Traced) for each in args):
+            function = AS_UFUNC[function]  # which can be told where to write
         value = function(
             *unwrapped(args), **{name: unwrapped(each) for name, each in kwargs.items()}
         )
@@ -325,6 +327,17 @@ WRITING = frozenset(
     {np.put_along_axis, np.copyto, np.put, np.putmask, np.place, np.fill_diagonal}
 )
 SHAPES = frozenset({np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj})
+
+
+AS_UFUNC: dict[Any, Any] = {
+    operator.add: np.add,
+    operator.sub: np.subtract,
+    operator.mul: np.multiply,
+    operator.truediv: np.divide,
+    operator.floordiv: np.floor_divide,
+    operator.mod: np.remainder,
+    operator.pow: np.power,
+}
 
 
 class TracedNumber:

@@ -255,6 +255,7 @@ sech_squared = define_elementwise(
 FEW = 128
 # Where 1 − y² has lost ten bits and more.
 NEAR_ONE = 0.9995
+LOST = 1 - NEAR_ONE**2
 
 
 @blockwise
@@ -267,6 +268,8 @@ def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
     if y.size <= FEW:  # to look for the largest entry would take as long
         slope = 1 / np.cosh(x)
         return np.multiply(slope, slope, out=into)
-    if y.size < MANY and greatest(y) < NEAR_ONE and least(y) > -NEAR_ONE:
-        return np.subtract(1, y * y, out=into)
-    return sech_squared_forward(x)
+    if y.size < MANY:
+        slope = np.subtract(1, y * y, out=into)
+        if least(slope) > LOST:
+            return slope
+    return sech_squared_forward(x, into)
