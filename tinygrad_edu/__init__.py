@@ -26,6 +26,9 @@ from .ops.selection import set_at
 from .ops.special import erf
 from .spellings import refuse_name
 
+# Last, since the name is also that of the folder which this import loads.
+from .compile.compiled import compile  # noqa: A004, E402, I001
+
 __all__ = [
     "ACTIVATIONS",
     "OPERATIONS",
@@ -33,6 +36,7 @@ __all__ = [
     "activations",
     "array",
     "check",
+    "compile",
     "data",
     "define_elementwise",
     "define_structural",
@@ -81,7 +85,6 @@ ELSEWHERE = {
     "load": "te.train.load(model, path)",
     "device": ON_THE_CPU,
     "cuda": ON_THE_CPU,
-    "compile": "nothing: there is nothing to compile",
     "autograd": "te.grad, te.vjp and te.jvp",
     "func": "te.grad, te.vjp and te.jvp",
     "inference_mode": "te.no_grad()",

@@ -2,39 +2,51 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from ..engine.containers import mapped
-from ..engine.context import changed, observe
-from ..engine.effects import RECORDER, structure
-from ..engine.node import Node, make_leaf
+from ..engine.containers import is_leaf, is_model, mapped, parts
+from ..engine.context import RECORDER, STATE, changed, observe
+from ..engine.effects import structure
+from ..engine.node import Node, Untraced, make_leaf
 from ..engine.value import Value
-from ..errors import OperandError, RecordingWarning
+from ..errors import OperandError, RecordingWarning, TracingError
 from ..optim import Optimizer
 from .parts import Part, housed, parts_of, room
 from .program import Program
 from .tape import Slot, Tape, Traced, TracedNumber
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Kinds = tuple[Any, ...]
+# Of the positional arguments, of the others, and whether derivatives are tracked.
+Kinds = tuple[tuple[Any, ...], tuple[Any, ...], bool]
 ndarray = np.ndarray
+
+# So many programs of one kind of arguments, one for each way through its branches.
+MOST_BRANCHES = 8
+# So many kinds of arguments are remembered.
+MOST_KINDS = 64
+# A recording that is not finite is tried so often.
+MOST_FAILURES = 3
 
 
 def compile(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compiled:  # noqa: A001
     """`f`, a backward pass and the optimiser's step as one program: `step = te.compile(f, opt)`.
 
-    `f` takes arrays, Values and numbers and returns a loss, or a tuple that begins with one; so
-    does `step`, with results that are not tracked. Without an optimiser the gradients are added to
-    the leaves' `.grad`; where `f` returns what is not tracked, there is no backward pass. The first
-    call runs as ever, the second one records, and later ones replay what was recorded. It records
-    again where shapes, dtypes, numbers, a module's mode or parameters have changed. `step.source`
-    is the program as Python. Raises `TracingError` where `f` needs the number behind a Value.
+    `f` takes arrays, Values and numbers, and containers of them, and returns a loss, or a tuple
+    that begins with one; so does `step`, with results that are not tracked. Without an optimiser
+    the gradients are added to the leaves' `.grad`, with one they stay inside and `.grad` is None;
+    where `f` returns what is not tracked, there is no backward pass. The first call runs as ever,
+    the second one records, and later ones replay what was recorded. It records again where shapes,
+    dtypes, integers, a module's mode or parameters have changed. What `f` computes from its
+    arguments, from Values and by dropout is computed anew at each call; other numbers (a global
+    array, random ones of `f`'s own) are those of the recording. `step.source` is the program as
+    Python. Raises `TracingError` where `f` needs the number behind a Value.
     """
     if not callable(f):
         raise OperandError(f"te.compile takes a function of arrays and Values, not {f!r:.60}")
@@ -43,20 +55,63 @@ def compile(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compil
     return Compiled(f, optimizer)
 
 
+class Unfit(Exception):
+    """Arguments of a kind that only runs as ever."""
+
+
+class Hole:
+    """Where a result stands in what a function returns: a Value's numbers, or an array."""
+
+    def __init__(self, value: bool) -> None:
+        self.value = value
+
+
+@dataclass(frozen=True)
+class Same:
+    """An object that is the same only as itself."""
+
+    item: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.item is self.item
+
+    def __hash__(self) -> int:
+        return id(self.item)
+
+
 @dataclass(eq=False)
 class Recorded:
     """A program, and what it needs of the world around it.
 
-    `counts` are where optimisers keep numbers, each with the slots before and after; `grown` the
-    leaves whose gradients it returns behind its results, `shape` the container of the results.
+    `counts` are where optimisers keep numbers. Behind its `results` the program returns gradients,
+    of the leaves `grown` and of the arguments at positions `given`, and then the counts; `shape` is
+    the container of the results.
     """
 
     program: Program
     step: Callable[..., Any]
     counts: list[tuple[dict[str, Any], str]]
     grown: list[Value]
+    given: list[int]
     shape: Any
     results: int
+    generators: list[np.random.Generator]
+    plain: bool  # every argument is an array
+
+
+@dataclass(eq=False)
+class Run:
+    """What a recording of a function gave: the stand-ins of its results and gradients."""
+
+    tape: Tape
+    inputs: list[Slot] = field(default_factory=list)
+    held: dict[Slot, Any] = field(default_factory=dict)
+    results: list[Any] = field(default_factory=list)
+    shape: Any = None
+    # By the id of a leaf, and by the position of an argument.
+    gradients: dict[int, Any] = field(default_factory=dict)
+    of_arguments: dict[int, Any] = field(default_factory=dict)
+    assigned: list[tuple[Value, Any]] = field(default_factory=list)
 
 
 class Compiled:
@@ -66,13 +121,22 @@ class Compiled:
         self.f, self.optimizer = f, optimizer
         self.parts: list[Part] = []
         self.housing: list[tuple[Value, Array, bool]] = []
-        self.scalars: list[Value] = []
+        self.scalars: list[tuple[Value, bool]] = []
+        self.known: set[int] = set()
         self.version = -1
         # For each kind of arguments the programs, one for each way that branches were taken.
         self.programs: dict[Kinds, list[Recorded]] = {}
         self.latest: tuple[Kinds, Recorded] | None = None
+        # Kinds that stay uncompiled, and how often a recording was of no use.
+        self.refused: set[Kinds] = set()
+        self.failures: dict[Kinds, int] = {}
+        # The branching records that programs call as they are, by their sites on the tape.
+        self.whole: dict[Kinds, Container[int]] = {}
+        # Whether each result is a Value, as the first call returned them.
+        self.values: list[bool] = []
         self._told = False
-        self._lock = threading.Lock()
+        self._inside = False
+        self._lock = threading.RLock()
 
     def __repr__(self) -> str:
         count = sum(map(len, self.programs.values()))
@@ -85,18 +149,39 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function returns, without a graph."""
-        if not self._lock.acquire(blocking=False):
-            # Another thread is inside, or the function calls this step itself.
+        state = STATE.get()
+        if state.watched or RECORDER.get() is not None:
+            return self.surrounded(args, kwargs)
+        with self._lock:
+            if self._inside:  # the function calls this step itself
+                return self.eager(args, kwargs)
+            self._inside = True
+            try:
+                if self.latest is not None and self.version == structure.version and not kwargs:
+                    kinds, recorded = self.latest
+                    if kinds[2] is state.tracking and self.like(args, kinds) and self.settled():
+                        found = self.run(recorded, args)
+                        return found[0] if found else self.elsewhere(args, kinds, recorded)
+                return self.anew(args, kwargs)
+            finally:
+                self._inside = False
+
+    def surrounded(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """A call that another recording, or an observer, shall see the inside of."""
+        if RECORDER.get() is not None:
+            if self.optimizer is not None:
+                raise TracingError(
+                    "a compiled step with an optimiser is called inside of another compiled "
+                    "function; call it beside that, or compile one function of both losses"
+                )
             return self.eager(args, kwargs)
-        try:
-            if self.latest is not None and self.version == structure.version and not kwargs:
-                kinds, recorded = self.latest
-                if same_arrays(args, kinds) and self.settled():
-                    found = self.run(recorded, args)
-                    return self.elsewhere(args, kinds) if found is None else found[0]
-            return self.anew(args, kwargs)
-        finally:
-            self._lock.release()
+        if STATE.get().observers:
+            raise TracingError(
+                "a compiled step makes no nodes that te.observe or te.trace_nonfinite could tell "
+                f"of; inside of them call {getattr(self.f, '__name__', 'the function')} itself"
+            )
+        with changed(lines=False):
+            return self(*args, **kwargs)
 
     # ---- replaying ----
 
@@ -109,49 +194,92 @@ class Compiled:
             if data is not view:
                 if data.shape != view.shape or data.dtype != view.dtype:
                     return False
+                if data.__class__ is not ndarray:
+                    raise TracingError(
+                        "another thread is recording a program with the same parameters; let one "
+                        "thread call the compiled functions twice before others begin"
+                    )
                 room(view)[...] = data
                 leaf._data = view
-        if self.parts and self.optimizer is not None:
-            for part in self.parts:
-                if not part.same:
-                    return False
-                part.take_over(self.optimizer)
+        for leaf, wanted in self.scalars:
+            if leaf.requires_grad is not wanted:
+                return False
+        for part in self.parts:
+            if not part.same():
+                return False
+            if part.states and not part.take_over(self.optimizer):  # type: ignore[arg-type]
+                return False
         return True
 
     def run(self, recorded: Recorded, args: tuple[Any, ...]) -> tuple[Any] | None:
         """The results in a tuple; None where a guard does not hold, and nothing has changed."""
-        counted = [kept[name] for kept, name in recorded.counts]
-        rates = [part.group["lr"] for part in self.parts]
-        single = [leaf._data for leaf in self.scalars]
+        # Of what most programs do not have, not even an empty list is made.
+        given = list(args if recorded.plain else numbers(args))
+        for leaf, _ in self.scalars:
+            given.append(leaf._data)
+        for part in self.parts:
+            given.append(part.group["lr"])
+        for kept, name in recorded.counts:
+            given.append(kept[name])
+        before = None
+        if recorded.generators:
+            before = [each.bit_generator.state for each in recorded.generators]
         try:
-            found = recorded.step(*numbers(args), *single, *rates, *counted)
-        except FloatingPointError:
-            # Something overflowed, or has no value: as ever, step by step.
+            found = recorded.step(*given)
+        except Exception:
+            # It overflows, has no value, or an operation refuses: as ever, step by step.
+            if before:
+                put_back(recorded.generators, before)
             return (self.eager(args, {}),)
         if found is None:
+            if before:
+                put_back(recorded.generators, before)
             return None
-        for (kept, name), number in zip(
-            recorded.counts, found[len(found) - len(counted) :], strict=True
-        ):
-            kept[name] = number
+        self.finish(recorded, found, args)
+        return (filled_in(recorded.shape, found),)
+
+    def finish(self, recorded: Recorded, found: tuple[Any, ...], args: tuple[Any, ...]) -> None:
+        """Hand out what a program has found besides its results."""
+        if recorded.counts:
+            newest = found[len(found) - len(recorded.counts) :]
+            for (kept, name), number in zip(recorded.counts, newest, strict=True):
+                kept[name] = number
         if self.optimizer is not None:
             for part in self.parts:
                 part.hand_back(self.optimizer)
-        else:
-            for leaf, g in zip(recorded.grown, found[recorded.results :], strict=False):
+        if recorded.grown or recorded.given:
+            grown = recorded.grown
+            if recorded.given:
+                items = list(arguments(args))
+                grown = [*grown, *(items[place] for place in recorded.given)]
+            for leaf, g in zip(grown, found[recorded.results :], strict=False):
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
-        return (filled_in(recorded.shape, found),)
 
-    def elsewhere(self, args: tuple[Any, ...], kinds: Kinds) -> Any:
+    def elsewhere(
+        self, args: tuple[Any, ...], kinds: Kinds, tried: Recorded | None = None
+    ) -> Any:
         """One of the other programs whose guards hold, else a new one."""
         for recorded in self.programs[kinds]:
-            if self.latest is not None and recorded is self.latest[1]:
-                continue
-            found = self.run(recorded, args)
-            if found is not None:
-                self.latest = kinds, recorded
-                return found[0]
-        return self.record(args, {}, kinds)
+            if recorded is not tried:
+                found = self.run(recorded, args)
+                if found is not None:
+                    self.latest = kinds, recorded
+                    return found[0]
+        # A record that branches is a call of its own from then on, right on either way: there
+        # are as many ways through a program as products of its branches.
+        sites = {id(each): {*each.program.failed} - {0} for each in self.programs[kinds]}
+        if branching := frozenset[int]().union(*sites.values()):
+            known = self.whole.get(kinds, frozenset())
+            if isinstance(known, frozenset):
+                known |= branching
+                self.whole[kinds] = known if len(known) < MOST_BRANCHES else range(sys.maxsize)
+            self.programs[kinds] = [p for p in self.programs[kinds] if not sites[id(p)]]
+        for each in self.programs[kinds]:
+            each.program.failed.clear()
+        if len(self.programs[kinds]) >= MOST_BRANCHES:
+            self.refuse(kinds, f"it branches on its numbers in {MOST_BRANCHES} ways and more")
+            return self.eager(args, {})
+        return self.record(args, kinds)
 
     # ---- as ever ----
 
@@ -159,34 +287,64 @@ class Compiled:
         """Without a program."""
         with changed(recording=False):
             returned = self.f(*args, **kwargs)
+        results = each_end(detached, returned)  # a leaf among them is about to move
+        self.backward(returned)
+        if self.optimizer is not None:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+        return results
+
+    def backward(self, returned: Any) -> None:
+        """The backward pass from what the function returned."""
         loss = first_of(returned)
         if self.optimizer is not None:
+            if not isinstance(loss, Value):
+                raise OperandError(
+                    "a function that is compiled with an optimiser returns the loss, a Value, or "
+                    f"a tuple that begins with it, not {loss!r:.60}"
+                )
             self.optimizer.zero_grad()
             loss.backward()
-            self.optimizer.step()
-        elif isinstance(loss, Value) and loss.requires_grad:
+        elif isinstance(loss, Value) and loss.requires_grad and loss.size == 1:
             loss.backward()
-        return mapped(lambda leaf, path: detached(leaf), returned)
+
+    def refuse(self, kinds: Kinds, why: str) -> None:
+        """Leave a kind of arguments uncompiled, and say so."""
+        self.programs.pop(kinds, None)
+        self.refused.add(kinds)
+        if self.latest is not None and self.latest[0] == kinds:
+            self.latest = None
+        warnings.warn(
+            f"te.compile leaves {self.f!r:.80} uncompiled for these arguments: {why}",
+            RecordingWarning,
+            stacklevel=6,
+        )
 
     def anew(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """A call that the latest program does not know: another program, as ever, or recorded."""
-        kinds = tuple(map(kind_of, args)), tuple((n, kind_of(each)) for n, each in kwargs.items())
-        if self.version == structure.version and self.settled():
-            if kinds in self.programs:
-                return self.elsewhere(args, kinds) if not kwargs else self.eager(args, kwargs)
-            if kwargs:
-                return self.eager(args, kwargs)
-            self.tell(kinds)
-            return self.record(args, kwargs, kinds)
-        return self.look(args, kwargs)
+        if self.version != structure.version or not self.settled():
+            return self.look(args, kwargs)
+        if kwargs:
+            return self.eager(args, kwargs)
+        try:
+            kinds = tuple(map(self.kind_of, args)), (), STATE.get().tracking
+        except Unfit:
+            return self.eager(args, kwargs)
+        if kinds in self.refused:
+            return self.eager(args, kwargs)
+        if kinds in self.programs:
+            return self.elsewhere(args, kinds)
+        self.tell()
+        return self.record(args, kinds)
 
-    def tell(self, kinds: Kinds) -> None:
+    def tell(self) -> None:
         """Say once that it records again."""
         if self.programs and not self._told:
             self._told = True
             warnings.warn(
-                "te.compile records again for arguments of another shape or dtype; each kind has "
-                "its program from then on. This is said once",
+                "te.compile records again for arguments of another shape, dtype or layout, or another "
+                "integer (write float(n) where it is only computed with); each kind has its "
+                "program from then on. This is said once",
                 RecordingWarning,
                 stacklevel=5,
             )
@@ -208,185 +366,348 @@ class Compiled:
                 returned = self.f(*args, **kwargs)
         finally:
             RECORDER.reset(token)
-        loss = first_of(returned)
+        for each in ends_of(returned):
+            if isinstance(each, Value) and each.op is None:
+                found.setdefault(id(each), each)
+        results = each_end(detached, returned)
+        self.backward(returned)
+        moved: set[int] = set()
         if self.optimizer is not None:
-            self.optimizer.zero_grad()
-            loss.backward()
+            moved = {id(each) for each in self.optimizer.params if each.grad is not None}
             self.optimizer.step()
-        elif isinstance(loss, Value) and loss.requires_grad:
-            loss.backward()
-        given = {id(each) for each in (*args, *kwargs.values())}
-        self.settle([leaf for key, leaf in found.items() if key not in given])
+            self.optimizer.zero_grad()
+        given = {id(each) for each in arguments((*args, *kwargs.values()))}
+        self.settle([leaf for key, leaf in found.items() if key not in given], moved)
+        ends = ends_of(returned)
+        self.values = [isinstance(each, Value) for each in ends]
         self.version = version if version == structure.version else -1
-        return mapped(lambda leaf, path: detached(leaf), returned)
+        return results
 
-    def settle(self, leaves: list[Value]) -> None:
+    def settle(self, leaves: list[Value], moved: set[int]) -> None:
         """Give every leaf its place in memory; programs of before are forgotten."""
-        self.programs, self.latest = {}, None
-        self.parts = parts_of(self.optimizer) if self.optimizer is not None else []
-        known = {id(leaf) for part in self.parts for leaf in part.leaves}
+        self.programs, self.latest, self.refused, self.failures = {}, None, set(), {}
+        self.whole = {}
+        self.parts = parts_of(self.optimizer, moved) if self.optimizer is not None else []
+        members = {id(leaf): leaf for part in self.parts for leaf in part.leaves}
         self.housing = [
             (leaf, view, leaf.requires_grad)
             for part in self.parts
             for leaf, view in zip(part.leaves, part.views, strict=True)
             if view is not None
         ]
-        self.scalars = [leaf for part in self.parts for leaf in part.leaves if not leaf.ndim]
+        self.scalars = [(leaf, leaf.requires_grad) for leaf in members.values() if not leaf.ndim]
         for leaf in leaves:
-            if id(leaf) not in known and leaf.ndim:
+            if id(leaf) not in members and leaf.ndim:
                 self.housing.append((leaf, housed(leaf), leaf.requires_grad))
-            elif id(leaf) not in known:
-                self.scalars.append(leaf)
+            elif id(leaf) not in members:
+                self.scalars.append((leaf, leaf.requires_grad))
+        self.known = {id(leaf) for leaf, *_ in (*self.housing, *self.scalars)}
+
+    # ---- what the arguments are ----
+
+    def kind_of(self, item: Any) -> Any:
+        """What must be the same for a program to hold. Raises `Unfit`."""
+        if isinstance(item, np.ndarray | np.generic):
+            return item.shape, item.dtype, item.strides  # BLAS adds up in another order
+        if isinstance(item, Value):
+            if id(item) in self.known or (item.requires_grad and item.op is not None):
+                raise Unfit  # gradients flow on into leaves of ours, or another graph
+            return item.shape, item.dtype, item.requires_grad
+        if item.__class__ is float:
+            return (float,)
+        held = None if is_model(item) else parts(item)
+        if held is not None:
+            return type(item), tuple((key, self.kind_of(part)) for key, part in held.items())
+        if isinstance(item, list):
+            array = np.asarray(item)
+            return list, array.shape, array.dtype
+        return type(item), item if isinstance(item, int | str | bytes | None) else Same(item)
+
+    def like(self, args: tuple[Any, ...], kinds: Kinds) -> bool:
+        """Whether arguments are of the kinds that were recorded."""
+        known = kinds[0]
+        if len(args) != len(known):
+            return False
+        for each, kind in zip(args, known):  # noqa: B905 (strict costs as much as a comparison)
+            if each.__class__ is ndarray:
+                if each.shape != kind[0] or each.dtype is not kind[1] or each.strides != kind[2]:
+                    return False
+            else:
+                try:
+                    if self.kind_of(each) != kind:
+                        return False
+                except Unfit:
+                    return False
+        return True
 
     # ---- recording ----
 
-    def record(self, args: tuple[Any, ...], kwargs: Mapping[str, Any], kinds: Kinds) -> Any:
+    def record(self, args: tuple[Any, ...], kinds: Kinds) -> Any:
         """Run with stand-ins for all arrays, which is a real call, and make a program of it."""
-        tape = Tape()
-        swapped: list[tuple[Value, Any, Any]] = []
-        held: dict[Slot, Any] = {}
-        for leaf in [*(leaf for leaf, _, _ in self.housing), *self.scalars]:
-            stand_in = tape.given(leaf._data)
-            swapped.append((leaf, leaf._data, stand_in))
-            if leaf.ndim:
-                held[stand_in.slot] = leaf._data
-        inputs: list[Slot] = []
-        given: list[Any] = []
-        for each in args:
-            if isinstance(each, np.ndarray | np.generic | Value) or each.__class__ is float:
-                stand_in = tape.given(each._data if isinstance(each, Value) else each)
-                inputs.append(stand_in.slot)
-                if each.__class__ is float:
-                    given.append(stand_in)
-                    continue
-                tracked = isinstance(each, Value) and each.requires_grad
-                given.append(make_leaf(Value, stand_in, requires_grad=tracked))
-            else:
-                given.append(each)
-        inputs += [stand_in.slot for leaf, _, stand_in in swapped if not leaf.ndim]
-        token = RECORDER.set(tape)
-        grads = [(leaf, leaf.grad) for leaf, _, _ in swapped]
+        tape = Tape(whole=self.whole.get(kinds, ()))
         try:
-            for leaf, _, stand_in in swapped:
+            run = self.traced(tape, args)
+            try:
+                recorded, writes = self.updated(run, args)
+            except TracingError as error:  # a rule of the user's own, which steps as well uncompiled
+                raise Untraced(str(error)) from error
+        except Untraced as unknown:
+            forget(tape)
+            self.refuse(kinds, str(unknown))
+            return self.eager(args, {})
+        except BaseException as error:
+            forget(tape)
+            if isinstance(error.__cause__, TracingError):  # NumPy has taken it for one of its own
+                raise error.__cause__ from None
+            raise
+        if recorded is None or not all(finite(each) for each in self.to_check(run)):
+            # Only step by step what is not finite is mended, or reported.
+            forget(tape)
+            self.failed(kinds)
+            return self.eager(args, {})
+        drawn = [(generator, generator.bit_generator.state) for generator in recorded.generators]
+        saved = [(into, into.copy()) for into, _ in writes]
+        forget(tape)
+        inputs = [tape.inputs[slot] for slot in recorded.program.given]
+        values = {each.out: each.value for each in tape.instructions} | tape.inputs
+        expected = [
+            np.array(values[each] if isinstance(each, Slot) else each)
+            for each in recorded.program.wanted
+        ]
+        try:
+            found = recorded.step(*inputs)
+        except FloatingPointError:
+            self.failed(kinds)
+            return self.undone(saved, args)
+        except Exception as error:
+            self.refuse(kinds, f"its program fails; please report it with the function ({error!r})")
+            return self.undone(saved, args)
+        put_back(*zip(*drawn, strict=True)) if drawn else None
+        if (
+            found is None
+            or not all(map(same, found, expected))
+            or not all(same(into, value) for into, value in writes)
+        ):
+            self.refuse(kinds, "its program gives other numbers; please report it with the function")
+            forget(tape)
+            return self.undone(saved, args)
+        self.finish(recorded, found, args)
+        self.programs.setdefault(kinds, []).append(recorded)
+        if len(self.programs) > MOST_KINDS:
+            self.programs.pop(next(iter(self.programs)))
+        self.latest = kinds, recorded
+        return filled_in(recorded.shape, found)
+
+    def undone(self, saved: Sequence[tuple[Array, Array]], args: tuple[Any, ...]) -> Any:
+        """As ever, from where the program began that was of no use."""
+        for into, before in saved:
+            into[...] = before
+        return self.eager(args, {})
+
+    def failed(self, kinds: Kinds) -> None:
+        """Count a recording that was of no use."""
+        self.failures[kinds] = self.failures.get(kinds, 0) + 1
+        if self.failures[kinds] >= MOST_FAILURES:
+            self.refuse(
+                kinds,
+                "numbers overflow, or have no value, at every call (look for the log or root of 0, "
+                "and 0/0), and only the uncompiled way mends or reports that",
+            )
+
+    def to_check(self, run: Run) -> Iterator[Any]:
+        """The numbers that are to be finite, else the engine's mending is asked for."""
+        yield from run.gradients.values()
+        yield from run.of_arguments.values()
+        if run.tape.chained:
+            yield from run.results
+
+    def traced(self, tape: Tape, args: tuple[Any, ...]) -> Run:
+        """Forward and backward with stand-ins; all is as before then."""
+        run = Run(tape)
+        leaves = [leaf for leaf, *_ in (*self.housing, *self.scalars)]
+        before = [(leaf, leaf._data, leaf.grad, leaf.serial) for leaf in leaves]
+        stand_ins = [tape.given(leaf._data) for leaf in leaves]
+        for leaf, stand_in in zip(leaves, stand_ins, strict=True):
+            if leaf.ndim:
+                run.held[stand_in.slot] = leaf._data
+        tracked: list[tuple[int, Value]] = []
+
+        def stand(item: Any) -> Any:
+            if not is_input(item):
+                return item
+            data = item._data if isinstance(item, Value) else item
+            stand_in = tape.given(np.asarray(data) if isinstance(data, list) else data)
+            run.inputs.append(stand_in.slot)
+            if item.__class__ is float:
+                return stand_in
+            wants = isinstance(item, Value) and item.requires_grad
+            node = make_leaf(Value, stand_in, requires_grad=wants)
+            if wants:
+                tracked.append((len(run.inputs) - 1, node))
+            elif not isinstance(item, Value):
+                tape.plain.add(id(node))
+                tape.kept.append(node)
+            return node
+
+        given = [each_end(stand, each) for each in args]
+        run.inputs += [
+            stand_in.slot for leaf, stand_in in zip(leaves, stand_ins, strict=True) if not leaf.ndim
+        ]
+        token = RECORDER.set(tape)
+        try:
+            for leaf, stand_in in zip(leaves, stand_ins, strict=True):
                 leaf._data, leaf.grad = stand_in, None
-            returned = self.f(*given, **kwargs)
-            loss = first_of(returned)
-            if self.optimizer is not None or (isinstance(loss, Value) and loss.requires_grad):
-                loss.backward()
-            gradients = {id(leaf): leaf.grad for leaf, _, _ in swapped}
+            returned = self.f(*given)
+            self.backward(returned)
+            ends = ends_of(returned)
+            values = self.values if len(self.values) == len(ends) else [True] * len(ends)
+            run.results = [own(data_of(each), leaves, stand_ins) for each in ends]
+            following = iter(values)
+            run.shape = each_end(
+                lambda each: Hole(next(following) and isinstance(each, Value))
+                if is_result(each)
+                else each,
+                returned,
+            )
+            run.gradients = {id(leaf): leaf.grad for leaf in leaves if leaf.grad is not None}
+            run.of_arguments = {
+                place: node.grad for place, node in tracked if node.grad is not None
+            }
         finally:
             RECORDER.reset(token)
-            assigned: dict[Slot, Any] = {}
-            for (leaf, data, stand_in), (_, before) in zip(swapped, grads, strict=True):
-                now, leaf._data, leaf.grad = leaf._data, data, before
-                if now is not stand_in:
-                    assigned[now.slot] = room(data)
-                    room(data)[...] = now.value
+            for (leaf, data, grad, serial), stand_in in zip(before, stand_ins, strict=True):
+                if leaf._data is not stand_in:
+                    run.assigned.append((leaf, leaf._data))
+                leaf._data, leaf.grad, leaf.serial = data, grad, serial
+        return run
+
+    def updated(self, run: Run, args: tuple[Any, ...]) -> tuple[Recorded | None, list[Any]]:
+        """The program, and what it writes: pairs of an array and its numbers afterwards.
+
+        None where it would be another than that of the first call.
+        """
+        tape = run.tape
         mark = len(tape.instructions)
-        targets: dict[Slot, Array] = {}
+        targets: list[tuple[Slot, Array]] = []
+        writes: list[tuple[Array, Any]] = []
+        assigned: list[tuple[Any, Array]] = []
+        for leaf, now in run.assigned:
+            if not leaf.ndim or not isinstance(now, Traced):
+                raise Untraced(f"{leaf.name or 'a number'} is given new data")
+            assigned.append((now.slot, room(leaf._data)))
+            writes.append((room(leaf._data), now.value))
+        outputs = [slot_of(each) for each in run.results]
         grown: list[Value] = []
-        outputs: list[Any] = []
-        known: set[int] = set()
-        for part in self.parts:
-            for leaf, place in zip(part.leaves, part.gradients, strict=True):
-                known.add(id(leaf))
-                g = gradients.get(id(leaf))
-                leaf.grad = None if g is None else np.array(g.value)[()]
-                place[...] = 0 if g is None else g.value
-                if g is not None:
-                    targets[g.slot] = place
-        results = [slot_of(each) for each in ends_of(returned)]
-        outputs += results
         if self.optimizer is None:
-            for leaf, _, _ in swapped:
-                g = gradients[id(leaf)]
-                if g is not None:
+            for leaf, *_ in (*self.housing, *self.scalars):
+                if id(leaf) in run.gradients:
                     grown.append(leaf)
-                    outputs.append(slot_of(g))
-                    value = np.array(g.value)[()]
-                    leaf.grad = value if leaf.grad is None else leaf.grad + value
+                    outputs.append(slot_of(run.gradients[id(leaf)]))
+        else:
+            moved = {id(leaf) for part in self.parts for leaf in part.leaves}
+            if moved != {id(each) for each in self.optimizer.params} & run.gradients.keys():
+                return None, []
+            for part in self.parts:
+                for leaf, place in zip(part.leaves, part.gradients, strict=True):
+                    targets.append((tape.named(as_array(run.gradients[id(leaf)])), place))
+            for leaf, *_ in (*self.housing, *self.scalars):
+                if id(leaf) in run.gradients and id(leaf) not in moved:
+                    grown.append(leaf)  # not the optimiser's
+                    outputs.append(slot_of(run.gradients[id(leaf)]))
+        outputs += map(slot_of, run.of_arguments.values())
         counts: list[tuple[dict[str, Any], str]] = []
-        rates, before, after, later = [], [], [], dict[Slot, Array]()
+        rates, before, after, later = [], [], [], list[tuple[Slot, Array]]()
         for part in self.parts:
             assert self.optimizer is not None
+            for leaf, place in zip(part.leaves, part.gradients, strict=True):
+                place[...] = value_of(run.gradients[id(leaf)])
             rate = tape.given(part.group["lr"])
             rates.append(rate.slot)
             data, gradient = tape.given(part.data), tape.given(part.gradient)
-            held[data.slot], held[gradient.slot] = part.data, part.gradient
+            run.held[data.slot], run.held[gradient.slot] = part.data, part.gradient
             states: dict[str, Any] = {}
             for name, entry in part.states.items():
                 states[name] = tape.given(entry)
                 if isinstance(entry, int):
                     before.append(states[name].slot)
                 else:
-                    held[states[name].slot] = entry
-            moved, updated = self.optimizer.update(
+                    run.held[states[name].slot] = entry
+            moved_to, states_after = self.optimizer.update(
                 data, gradient, states, {**part.group, "lr": rate}
             )
-            later[moved.slot] = part.data
-            part.data[...] = moved.value
-            for name, entry in updated.items():
+            if states_after.keys() != part.states.keys():
+                return None, []
+            later.append((tape.named(moved_to), part.data))
+            writes.append((part.data, value_of(moved_to)))
+            for name, entry in states_after.items():
                 if isinstance(part.states[name], int):
                     counts.append((part.states, name))
                     after.append(slot_of(entry))
-                    part.states[name] = entry.value
                 else:
-                    later[entry.slot] = part.states[name]
-                    part.states[name][...] = entry.value
-            part.hand_back(self.optimizer)
+                    later.append((tape.named(entry), part.states[name]))
+                    writes.append((part.states[name], value_of(entry)))
         program = Program(
             tape,
-            [*inputs, *rates, *before],
-            held,
+            [*run.inputs, *rates, *before],
+            run.held,
             [*outputs, *after],
             targets,
             mark=mark,
             later=later,
             checked=[part.gradient for part in self.parts],
             assigned=assigned,
+            chained=tape.chained,
         )
-        container = mapped(lambda leaf, path: blank(leaf), returned)
-        recorded = Recorded(program, program.function, counts, grown, container, len(results))
-        self.programs.setdefault(kinds, []).append(recorded)
-        self.latest = kinds, recorded
-        return mapped(lambda leaf, path: recorded_value(leaf), returned)
+        generators = [generator for generator, _ in tape.generators.values()]
+        recorded = Recorded(
+            program,
+            program.function,
+            counts,
+            grown,
+            list(run.of_arguments),
+            run.shape,
+            len(run.results),
+            generators,
+            all(each.__class__ is ndarray for each in args),
+        )
+        return recorded, writes
 
 
 # ---- what goes in and comes out ----
 
 
-def kind_of(item: Any) -> Any:
-    """What must be the same for a program to hold."""
-    if isinstance(item, np.ndarray | np.generic):
-        return item.shape, item.dtype
-    if isinstance(item, Value):
-        return item.shape, item.dtype, item.requires_grad
-    return (float,) if item.__class__ is float else (type(item), item)
+def each_end(change: Callable[[Any], Any], tree: Any) -> Any:
+    """`tree` with `change(item)` for everything that it holds and that is no container."""
+    return mapped(lambda leaf, path: change(leaf), tree, change)
 
 
-def same_arrays(args: tuple[Any, ...], kinds: Kinds) -> bool:
-    """Whether arguments are of the kinds that were recorded."""
-    known = kinds[0]
-    if len(args) != len(known):
-        return False
-    for each, kind in zip(args, known, strict=True):
-        if each.__class__ is ndarray:
-            if each.shape != kind[0] or each.dtype is not kind[1] or len(kind) != 2:
-                return False
-        elif kind_of(each) != kind:
-            return False
-    return True
+def is_input(item: Any) -> bool:
+    """Whether an argument is an input of a program; others are a part of it."""
+    if isinstance(item, Value | np.ndarray | np.generic) or item.__class__ is float:
+        return True
+    return isinstance(item, list) and is_leaf(item)
+
+
+def arguments(args: tuple[Any, ...]) -> Iterator[Any]:
+    """The arguments that are inputs of a program, those inside of containers too."""
+    for each in args:
+        if is_input(each):
+            yield each
+        elif not is_model(each):
+            yield from arguments(tuple((parts(each) or {}).values()))
 
 
 def numbers(args: tuple[Any, ...]) -> Iterator[Any]:
-    """The arguments that are inputs of a program."""
+    """Their numbers."""
     for each in args:
         if each.__class__ is ndarray:
             yield each
         elif isinstance(each, Value):
             yield each._data
-        elif isinstance(each, np.ndarray | np.generic) or each.__class__ is float:
-            yield each
+        elif is_input(each):
+            yield np.asarray(each) if isinstance(each, list) else each
+        elif not is_model(each):
+            yield from numbers(tuple((parts(each) or {}).values()))
 
 
 def first_of(returned: Any) -> Any:
@@ -394,47 +715,96 @@ def first_of(returned: Any) -> Any:
     return returned[0] if isinstance(returned, tuple | list) and returned else returned
 
 
+def is_result(item: Any) -> bool:
+    """Whether something that a function returned is computed anew at each call."""
+    return isinstance(item, Value | np.ndarray | np.generic | Traced | TracedNumber)
+
+
 def ends_of(returned: Any) -> list[Any]:
     """The results with numbers, in order."""
     found: list[Any] = []
-    mapped(lambda leaf, path: found.append(leaf), returned)
+    each_end(lambda item: found.append(item) if is_result(item) else None, returned)
     return found
+
+
+def data_of(item: Any) -> Any:
+    """The numbers of a Value, or their stand-in; others as they are."""
+    return item._data if isinstance(item, Value) else item
+
+
+def own(data: Any, leaves: Sequence[Value], stand_ins: Sequence[Traced]) -> Any:
+    """A result that does not look at memory which a step writes into."""
+    if isinstance(data, Traced) and isinstance(data.value, ndarray):
+        for leaf, stand_in in zip(leaves, stand_ins, strict=True):
+            if leaf.ndim and np.may_share_memory(data.value, stand_in.value):
+                return data.copy("K")
+    return data
 
 
 def slot_of(item: Any) -> Any:
     """The slot of a traced result; a constant as it is."""
-    data = item._data if isinstance(item, Value) else item
-    return data.slot if isinstance(data, Traced | TracedNumber) else data
+    return item.slot if isinstance(item, Traced | TracedNumber) else item
 
 
-def detached(leaf: Any) -> Any:
+def value_of(item: Any) -> Any:
+    """The numbers of a traced result; a constant as it is."""
+    return item.value if isinstance(item, Traced | TracedNumber) else item
+
+
+def as_array(item: Any) -> Any:
+    """A constant number as an array, which has a slot; a traced result as it is."""
+    return item if isinstance(item, Traced) else np.asarray(item)
+
+
+def same(found: Any, expected: Any) -> bool:
+    """Whether numbers are the same bit for bit."""
+    a, b = np.asarray(found), np.asarray(expected)
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+def finite(item: Any) -> bool:
+    """Whether the numbers that were recorded are."""
+    value = value_of(item)
+    return not np.issubdtype(np.asarray(value).dtype, np.inexact) or bool(
+        np.all(np.isfinite(value))
+    )
+
+
+def detached(item: Any) -> Any:
     """A Value without its graph."""
-    return leaf.detach() if isinstance(leaf, Value) else leaf
-
-
-def recorded_value(leaf: Any) -> Any:
-    """The numbers of a result of a recording."""
-    data = leaf._data if isinstance(leaf, Value) else leaf
-    value = data.value if isinstance(data, Traced | TracedNumber) else data
-    return make_leaf(Value, value, requires_grad=False) if isinstance(leaf, Value) else value
-
-
-def blank(leaf: Any) -> Any:
-    """A result of the same kind that holds on to nothing."""
-    return make_leaf(Value, np.float64(0), requires_grad=False) if isinstance(leaf, Value) else 0.0
+    return item.detach() if isinstance(item, Value) else item
 
 
 def filled_in(shape: Any, found: tuple[Any, ...]) -> Any:
     """The results of a program in the container that the function returned."""
-    if shape.__class__ is Value:
-        return make_leaf(Value, found[0], requires_grad=False)
+    if shape.__class__ is Hole:
+        return result(shape, found[0])
     following = iter(found)
+    return each_end(
+        lambda item: result(item, next(following)) if item.__class__ is Hole else item, shape
+    )
 
-    def put(leaf: Any, path: str) -> Any:
-        result = next(following)
-        return make_leaf(Value, result, requires_grad=False) if isinstance(leaf, Value) else result
 
-    return mapped(put, shape)
+def result(hole: Hole, data: Any) -> Any:
+    """One result as the function returns it."""
+    if data.__class__ is ndarray:
+        if not data.ndim:
+            data = data[()]
+        elif hole.value:
+            data.setflags(write=False)
+    return make_leaf(Value, data, requires_grad=False) if hole.value else data
+
+
+def put_back(generators: Sequence[np.random.Generator], states: Sequence[Any]) -> None:
+    """Generators as they were."""
+    for generator, state in zip(generators, states, strict=True):
+        generator.bit_generator.state = state
+
+
+def forget(tape: Tape) -> None:
+    """Generators as they were before a recording."""
+    for generator, state in tape.generators.values():
+        generator.bit_generator.state = state
 
 
 @dataclass(frozen=True)
@@ -449,5 +819,9 @@ class Assigned:
 
     def assign(self, leaf: Value, data: Any) -> None:
         """As ever."""
-        self.found.setdefault(id(leaf), leaf)
+        self.saw(leaf)
         leaf.data = data
+
+    def saw(self, leaf: Value) -> None:
+        """A leaf that takes part."""
+        self.found.setdefault(id(leaf), leaf)

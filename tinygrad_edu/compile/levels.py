@@ -14,9 +14,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import groupby, islice, pairwise
+from itertools import islice, pairwise
 from math import isfinite
-from operator import add, attrgetter, itemgetter, mul, neg, sub, truediv
+from operator import add, attrgetter, mul, neg, sub, truediv
 from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from ..engine.chain import chain, repaired
 from ..engine.node import NO_OPTIONS, Node
 from ..engine.operation import OPERATIONS, Operation
-from ..engine.sweep import stale
+from ..engine.sweep import stale, start
 from ..engine.value import Value
 from ..errors import OperandError, ShapeError, StaleGraphError, UnsupportedError
 
@@ -37,6 +37,11 @@ SERIAL = attrgetter("serial")
 FEWEST = 500
 # A NumPy call costs as much as so many nodes one by one.
 NARROW = 16
+# For a vdot of more numbers than these BLAS would wake its threads, which can take long.
+MANY = 10_000
+add_up = np.add.reduce
+# Of so many nodes of a group it is tried whether arrays are treated as numbers are.
+SAMPLE = 8
 # Structural operations that on numbers work entry by entry, their pullbacks too.
 POINTWISE = frozenset({"astype", "chain_product"})
 # These can write where they are told to, which Python's operators cannot.
@@ -48,6 +53,8 @@ UFUNCS: Mapping[Any, np.ufunc] = {
     neg: np.negative,
 }
 PYTHON_NUMBERS = (bool, int, float)
+# Where a node has fewer arguments than others.
+ABSENT = (-1, -1)
 # x + −0 is x, for every x.
 NOTHING = -0.0
 
@@ -76,12 +83,11 @@ class Levels:
     given at each run, those of all other leaves stay what they are now. Comparisons and work under
     `no_grad` are computed anew where they were recorded.
     Raises `UnsupportedError` where the graph holds an array, `StaleGraphError` where another leaf
-    was rebound since, `OperandError` where a value is listed twice.
+    was rebound since, `OperandError` where a value is listed twice, and what `backward` raises.
     """
 
-    def __init__(
-        self, root: Value, leaves: Sequence[Value], inputs: Sequence[Value] = ()
-    ) -> None:
+    def __init__(self, root: Value, leaves: Sequence[Value], inputs: Sequence[Value] = ()) -> None:
+        start(root, None)  # which says why there is no gradient where there is none
         graph = Graph(root, (*leaves, *inputs), len(leaves))
         self.nodes = graph.count
         self.leaves, self.inputs = len(leaves), len(inputs)
@@ -93,9 +99,8 @@ class Levels:
         self.seeds = graph.seeds()
         self.template = graph.values()
         self.sizes = graph.gradient_sizes
-        self.leaf_dtype = np.result_type(
-            *(graph.dtypes[graph.dtype[i]] for i in range(len(leaves))) or (np.float64,)
-        )
+        dtypes = [graph.dtypes[graph.dtype[i]] for i in range(len(leaves))]
+        self.leaf_dtype = np.result_type(*dtypes) if dtypes else np.dtype(np.float64)
         self._spare: list[tuple[Buffers, Buffers]] = []
 
     def run(self, leaf_values: Any, input_values: Any = ()) -> tuple[Any, Array]:
@@ -211,10 +216,7 @@ class Rows(Gather):
         cuts = np.flatnonzero(~(joined | ~(whole[1:] | whole[:-1]))) + 1
         if len(cuts) < 6 and whole.any():
             edges = [0, *cuts.tolist(), rows]
-            self.pieces = [
-                (low, high, Gather(index[low:high]))
-                for low, high in zip(edges[:-1], edges[1:], strict=True)
-            ]
+            self.pieces = [(low, high, Gather(index[low:high])) for low, high in pairwise(edges)]
 
     def read(self, buffer: Any) -> Any:
         """The numbers, to be read only, in the shape of the index."""
@@ -258,9 +260,9 @@ class Sums:
                 # NumPy's sum along memory would add pairs of pairs.
                 out[where] = np.add.accumulate(terms[:, 0])[-1]
             elif where.__class__ is slice:
-                np.add.reduce(terms, axis=0, out=out[where])
+                np.add.reduce(terms, axis=0, out=out[where], initial=NOTHING)
             else:
-                out[where] = np.add.reduce(terms, axis=0)
+                out[where] = np.add.reduce(terms, axis=0, initial=NOTHING)
 
 
 class Total:
@@ -274,10 +276,12 @@ class Total:
         self.active = collect is not None
 
     def forward(self, values: Buffers, kept: dict[Any, Any]) -> None:
+        """Add up."""
         code, where = self.out
         self.sums.into(values[code][where], values[code])
 
     def backward(self, values: Buffers, gradients: Buffers, kept: dict[Any, Any]) -> None:
+        """Add up the gradients that several messages make."""
         if self.collect:
             self.collect(gradients)
 
@@ -344,6 +348,7 @@ class Group:
         return [item if code < 0 else item.read(values[code]) for code, item in self.arguments]
 
     def forward(self, values: Buffers, kept: dict[Any, Any]) -> None:
+        """Compute all nodes of the group."""
         code, where = self.out
         arrays = self.read(values)
         out = values[code][where]
@@ -355,11 +360,13 @@ class Group:
             kept[self] = arrays
 
     def backward(self, values: Buffers, gradients: Buffers, kept: dict[Any, Any]) -> None:
+        """Send the gradients of all nodes on to their arguments."""
         if self.collect:
             self.collect(gradients)
         if self.g is None:
             return
         code, where = self.out
+        count = where.stop - where.start
         g = self.g.read(gradients[code])
         given = (values[code][where], *kept.pop(self))
         for rule, code, where in self.messages:
@@ -372,43 +379,48 @@ class Group:
             elif self.op.elementwise:
                 slope = rule(*given, **self.options)
                 # As chain does, but without an array in between.
-                if slope.__class__ is not ndarray or slope.dtype.kind != "f":
-                    target[...] = chain(g, slope)
-                elif np.result_type(g, slope) != target.dtype:
+                if slope.__class__ is not ndarray:
                     target[...] = chain(g, slope)
                 else:
                     np.multiply(g, slope, out=target)
-                    if not isfinite(np.vdot(target, target)):
+                    if not isfinite(add_up(target) if count > MANY else np.vdot(target, target)):
                         target[...] = repaired(target, g, slope)
             else:
                 target[...] = rule(g, *given, **self.options)
 
     def works(self, values: Buffers) -> bool:
-        """Whether the operation does to an array what it did to each number of the record."""
+        """Whether operation and rules do to an array what they do to some of its numbers.
+
+        A user's record may mix entries, or ask `if x > 0`.
+        """
         code, where = self.out
-        recorded = values[code][where]
+        dtype, count = values[code].dtype, where.stop - where.start
+        some = np.unique(np.linspace(0, count - 1, SAMPLE).astype(int)).tolist()
         try:
             arrays = self.read(values)
             out = np.asarray(self.op.forward(*arrays, **self.options))
-            if out.shape != recorded.shape or out.dtype != recorded.dtype:
-                return False
-            if out.dtype.kind == "f":
-                # Far more than rounding: this is for operations that mix entries or ask `if x > 0`.
-                eps = np.finfo(out.dtype).eps
-                size = np.abs(recorded)
-                noise = 1e4 * eps * size + eps * np.max(size, initial=0, where=np.isfinite(size))
-                near = np.abs(out - recorded) <= noise
-                same = near | (out == recorded) | (np.isnan(out) & np.isnan(recorded))
-            else:
-                same = out == recorded
-            if not same.all():
-                return False
-            for rule, _, _ in self.messages if self.op.elementwise else ():
-                if callable(rule):
-                    np.broadcast_to(rule(out, *arrays, **self.options), out.shape)
+            checks: list[tuple[Callable[..., Any], list[Any]]] = [(self.op.forward, arrays)]
+            if self.op.elementwise:
+                given = [out, *arrays]
+                checks += [(rule, given) for rule, _, _ in self.messages if callable(rule)]
+            for function, given in checks:
+                whole = np.broadcast_to(function(*given, **self.options), count)
+                parts = [[a[i] if a.__class__ is ndarray else a for a in given] for i in some]
+                single = np.array([function(*part, **self.options) for part in parts])
+                if not nearly(whole[some], single):
+                    return False
         except Exception:  # a user's record may fail on arrays in any way
             return False
-        return True
+        return out.shape == (count,) and out.dtype == dtype
+
+
+def nearly(ours: Array, theirs: Array) -> bool:
+    """Whether numbers are the same but for far more rounding than there should be."""
+    if ours.shape != theirs.shape:
+        return False
+    size = np.abs(theirs, where=np.isfinite(theirs), out=np.zeros(theirs.shape))
+    near = np.abs(np.subtract(ours, theirs, dtype=float)) <= 1e-5 * size + 1e-6 * size.max()
+    return bool((near | (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))).all())
 
 
 class Row(NamedTuple):
@@ -417,10 +429,10 @@ class Row(NamedTuple):
     slot: tuple[int, int]
     forward: Callable[..., Any]
     options: Mapping[str, Any]
-    reads: list[tuple[int, int]]
-    incoming: list[int]  # where the messages are that make its gradient, if there are several
+    reads: tuple[tuple[int, int], ...]
+    incoming: tuple[int, ...]  # where the messages are that make its gradient, if there are several
     g: int
-    sends: list[tuple[Any, int, int]]
+    sends: tuple[tuple[Any, int, int], ...]
     elementwise: bool
 
 
@@ -435,12 +447,14 @@ class Narrow:
         self.active = bool(self.working)
 
     def forward(self, values: Buffers, kept: dict[Any, Any]) -> None:
+        """Compute one node after the other."""
         for (code, slot), forward, options, reads, _, _, _, _ in self.rows:
             given = [values[c][i] for c, i in reads]
             out = forward(*given, **options) if options else forward(*given)
             values[code][slot] = out if out.__class__ is not ndarray else out[()]
 
     def backward(self, values: Buffers, gradients: Buffers, kept: dict[Any, Any]) -> None:
+        """Send the gradients on, from the last node to the first."""
         for (code, slot), _, options, reads, incoming, gslot, sends, elementwise in self.working:
             buffer = gradients[code]
             if not incoming:
@@ -452,7 +466,7 @@ class Narrow:
                     g = g + buffer[place]
                 buffer[gslot] = g
             else:
-                g = buffer[gslot] = np.add.accumulate(buffer.take(incoming))[-1]
+                g = buffer[gslot] = np.add.accumulate(buffer.take(list(incoming)))[-1]
             if not sends:
                 continue
             given = [values[code][slot], *(values[c][i] for c, i in reads)]
@@ -563,12 +577,9 @@ class Graph:
         self.dtypes: list[np.dtype[Any]] = []
         codes: dict[type, int] = {}
         for kind in dict.fromkeys(classes):
-            if kind in PYTHON_NUMBERS:
-                dtype = np.dtype(kind)
-            elif issubclass(kind, np.number | np.bool_):
-                dtype = np.dtype(kind)
-            else:
+            if kind not in PYTHON_NUMBERS and not issubclass(kind, np.number | np.bool_):
                 refuse(self.data[classes.index(kind)])
+            dtype: np.dtype[Any] = np.dtype(kind)
             if dtype not in self.dtypes:
                 self.dtypes.append(dtype)
             codes[kind] = self.dtypes.index(dtype)
@@ -584,10 +595,10 @@ class Graph:
         is_add = np.array([op is OPERATIONS["add"] for op, _ in self.records])[self.kind]
         for column in (arguments[:, 0], arguments[:, 1]):
             is_add &= (column < 0) | (self.dtype[column] == self.dtype)
-        self.is_add = is_add
+        self.is_add = is_add & np.array([dtype.kind == "f" for dtype in self.dtypes])[self.dtype]
+        is_add = self.is_add
         uses = np.bincount(arguments[arguments >= 0], minlength=count)
         folds = is_add & (uses == 1)
-        folds[self.root] = False
 
         # The lists end with what holds for a constant.
         first, second = arguments[:, 0].tolist(), arguments[:, 1].tolist()
@@ -662,16 +673,8 @@ class Graph:
         self.consumer, self.column, self.argument = consumer[keep], column[keep], argument[keep]
         self.unit = self.head[self.consumer]
 
-        receives = np.ones(len(self.dtype), bool)
-        if not self.tracked[(self.kind > 0)].all():
-            receives = self.reached()
-        self.receives = receives
-        self.active = (
-            (self.argument >= 0)
-            & self.needs[self.argument]
-            & self.needs[self.consumer]
-            & receives[self.unit]
-        )
+        # Where nothing comes in, as from a comparison, the gradient is that of the first place: 0.
+        self.active = (self.argument >= 0) & self.needs[self.argument] & self.needs[self.consumer]
         passes = np.zeros((len(self.records), self.arguments.shape[1]), bool)
         for kind, (op, _) in enumerate(self.records):
             if op is not None and op.elementwise:
@@ -680,18 +683,6 @@ class Graph:
                 ]
         same = self.dtype[self.argument] == self.dtype[self.unit]
         self.passes = self.active & passes[self.kind[self.consumer], self.column] & same
-
-    def reached(self) -> Array:
-        """Which nodes have a tracked path to the root: what only a comparison asks for has none."""
-        reached = [False] * len(self.dtype)
-        reached[self.root] = True
-        head, needs = self.head.tolist(), self.needs.tolist()
-        for consumer, argument in zip(
-            reversed(self.consumer.tolist()), reversed(self.argument.tolist()), strict=True
-        ):
-            if argument >= 0 and needs[consumer] and reached[head[consumer]]:
-                reached[argument] = True
-        return np.array(reached)
 
     def group(self) -> None:
         """Number the groups by depth, and put the nodes of each in the order of its consumer."""
@@ -824,19 +815,25 @@ class Graph:
         self.message[edges] = at
         self.sends = self.active & ~self.passes
 
-    def seeds(self) -> Iterator[tuple[int, int]]:
+    def seeds(self) -> list[tuple[int, int]]:
         """Where the sweep begins."""
         return [(int(self.dtype[self.root]), int(self.gradient[self.root]))]
 
     def given_slots(self) -> Iterator[tuple[bool, Any, int, Any]]:
         """Where the numbers of leaves and inputs go."""
-        for low, high in ((0, self.leaves), (self.leaves, self.given)):
+        for is_leaf, low, high in (
+            (True, 0, self.leaves),
+            (False, self.leaves, self.given),
+        ):
             nodes = np.arange(low, high)
             for code in range(len(self.dtypes)):
                 mine = nodes[self.dtype[nodes] == code]
                 if mine.size:
-                    yield low == 0 and high > 0, as_slice(mine - low), code, as_slice(
-                        self.slot[mine]
+                    yield (
+                        is_leaf,
+                        as_slice(mine - low),
+                        code,
+                        as_slice(self.slot[mine]),
                     )
 
     def leaf_sums(self) -> Iterator[tuple[int, Any, Any]]:
@@ -878,25 +875,27 @@ class Graph:
         self.edge[self.consumer, self.column] = np.arange(len(self.consumer))
         self.term_slots = self.slot[self.argument[self.terms]]
         recorded = self.values()
-        steps = []
-        alone = []
-        for low, high in pairwise(self.bounds.tolist()):
-            nodes = self.members[low:high]
-            step = self.step(nodes, high - low, recorded)
-            steps.append((high - low, step))
-            if step is None:
-                alone.append(nodes)
-        rows = self.rows(np.concatenate(alone)) if alone else iter(())
-        for step, same in groupby(steps, key=itemgetter(1)):
-            yield step or Narrow(list(islice(rows, sum(count for count, _ in same))))
+        bounds = self.bounds.tolist()
+        count = len(bounds) - 1
+        terms = np.where(self.is_add[self.members], self.lengths[self.members], 0)
+        work = np.diff(self.bounds)
+        if count:
+            work = np.maximum(work, np.add.reduceat(terms, self.bounds[:-1]) // 4)
+        small = (work < NARROW).tolist()
+        steps: list[tuple[int, int, Total | Group | None]] = []
+        for group in range(count):
+            low, high = bounds[group : group + 2]
+            step = None if small[group] else self.step(self.members[low:high], recorded)
+            if step is None and steps and steps[-1][2] is None:
+                low = steps.pop()[0]
+            steps.append((low, high, step))
+        for low, high, step in steps:
+            yield step or Narrow(list(self.rows(self.members[low:high])))
 
-    def step(self, nodes: Array, count: int, recorded: Buffers) -> Total | Group | None:
-        """The nodes of a group at once, or None where they are better done one by one."""
-        first = int(nodes[0])
+    def step(self, nodes: Array, recorded: Buffers) -> Total | Group | None:
+        """The nodes of a group at once, or None where they cannot be done so."""
+        count, first = len(nodes), int(nodes[0])
         op, options = self.records[self.kind[first]]
-        is_sum = self.is_add[first]
-        if count < NARROW and (not is_sum or self.lengths[nodes].sum() < 4 * NARROW):
-            return None
         code = int(self.dtype[first])
         start = int(self.slot[first])
         out = code, slice(start, start + count)
@@ -905,12 +904,13 @@ class Graph:
         if several.size:
             where = as_slice(self.gradient[several])
             collect = Collect(code, where, self.sums_of(several))
-        if is_sum:
+        if self.is_add[first]:
             sums = Sums(self.term_slots, self.starts[nodes], self.lengths[nodes])
             return Total(out, sums, collect)
         if not (op.elementwise or op.name in POINTWISE or not op.differentiable):
             return None
-        arguments, messages = [], []
+        arguments: list[tuple[int, Any]] = []
+        messages = []
         for column in range(self.arguments.shape[1]):
             items = self.arguments[nodes, column]
             if items[0] == -1:
@@ -939,47 +939,50 @@ class Graph:
 
     def rows(self, nodes: Array) -> Iterator[Row]:
         """Nodes that are computed one by one."""
-        arguments = self.arguments[nodes]
+        arguments = self.arguments[nodes].T
         is_node = arguments >= 0
-        codes = np.where(is_node, self.dtype[arguments], -1)
-        slots = np.where(is_node, self.slot[arguments], -2 - arguments)
-        edges = self.edge[nodes]
-        sends = np.where(is_node & self.sends[edges], self.message[edges], -1)
+        codes = np.where(is_node, self.dtype[arguments], -1).tolist()
+        places = np.where(is_node, self.slot[arguments], -2 - arguments).tolist()
+        reads = zip(codes, places, strict=True)
+        edges = self.edge[nodes].T
+        sends = np.where(is_node & self.sends[edges], self.message[edges], -1).tolist()
         counts = np.where(self.own[nodes], self.incoming[nodes], 0)
-        for node, kind, code, slot, g, start, count, columns in zip(
+        # All in tuples, and those of integers only: the garbage collector looks through a list
+        # again and again.
+        for node, kind, place, g, at, count, read, slots in zip(
             nodes.tolist(),
             self.kind[nodes].tolist(),
-            self.dtype[nodes].tolist(),
-            self.slot[nodes].tolist(),
+            zip(self.dtype[nodes].tolist(), self.slot[nodes].tolist(), strict=True),
             self.gradient[nodes].tolist(),
             self.source_starts[nodes].tolist(),
             counts.tolist(),
-            zip(codes.tolist(), slots.tolist(), sends.tolist(), strict=True),
+            zip(*(zip(*pair, strict=True) for pair in reads), strict=True),
+            zip(*sends, strict=True),
             strict=True,
         ):
-            incoming = self.sources[start : start + count].tolist() if count else []
+            incoming = tuple(self.sources[at : at + count].tolist()) if count else ()
             op, options = self.records[kind]
             if self.is_add[node]:
                 first = self.starts[node]
                 terms = self.term_slots[first : first + self.lengths[node]].tolist()
-                reads = [(code, term) for term in terms]
-                forward = add if len(reads) == 2 else total
-                yield Row((code, slot), forward, NO_OPTIONS, reads, incoming, g, [], True)
+                given = tuple((place[0], term) for term in terms)
+                forward = add if len(given) == 2 else total
+                yield Row(place, forward, NO_OPTIONS, given, incoming, g, (), True)
                 continue
-            reads, messages = [], []
-            for column, (which, place, at) in enumerate(zip(*columns, strict=True)):
-                if which >= 0 or place >= 0:
-                    reads.append((which, place))
-                if at >= 0:
-                    rule = (
-                        partial(op.array_rules[0], position=column)
-                        if op.variadic
-                        else op.array_rules[column]
-                    )
-                    messages.append((rule, which, at))
-            yield Row(
-                (code, slot), op.forward, options, reads, incoming, g, messages, op.elementwise
+            messages = tuple(
+                (
+                    partial(op.array_rules[0], position=column)
+                    if op.variadic
+                    else op.array_rules[column],
+                    read[column][0],
+                    slot,
+                )
+                for column, slot in enumerate(slots)
+                if slot >= 0
             )
+            if read[-1] == ABSENT:
+                read = tuple(pair for pair in read if pair != ABSENT)
+            yield Row(place, op.forward, options, read, incoming, g, messages, op.elementwise)
 
 
 def operand(constants: list[Any], dtypes: list[np.dtype[Any]]) -> Any:
@@ -990,20 +993,20 @@ def operand(constants: list[Any], dtypes: list[np.dtype[Any]]) -> Any:
     first = constants[0]
     if all(item is first for item in constants):
         return first
-    array = np.array(constants)
+    array: Array = np.array(constants)
     if array.ndim != 1 or array.dtype.kind not in "biuf":
         raise TypeError("not numbers")
     if array.tobytes() == array[:1].tobytes() * array.size:
         return first
-    if first.__class__ in PYTHON_NUMBERS:
-        array = array.astype(np.result_type(*dtypes, first))
-    return array
+    weak = first.__class__ in PYTHON_NUMBERS
+    return array.astype(np.result_type(*dtypes, first)) if weak else array
 
 
 def spread(starts: Array, lengths: Array) -> Array:
     """The numbers start, start + 1, … of each run, one run behind the other."""
     ends = np.cumsum(lengths)
-    return np.arange(ends[-1]) + np.repeat(starts - ends + lengths, lengths)
+    places: Array = np.arange(int(ends[-1])) + np.repeat(starts - ends + lengths, lengths)
+    return places
 
 
 def as_slice(index: Array) -> Any:
@@ -1012,8 +1015,8 @@ def as_slice(index: Array) -> Any:
 
 
 def frozen_options(options: Mapping[str, Any]) -> Any:
-    """Something equal for equal options; each mapping is by itself where they cannot be compared."""
-    key = tuple((name, type(value), value) for name, value in options.items())
+    """Something equal for equal options; a mapping that cannot be compared is by itself."""
+    key = tuple((name, type(value), value, str(value)) for name, value in options.items())
     try:
         hash(key)
     except TypeError:

@@ -33,19 +33,27 @@ class Part:
     gradients: list[Array]
     given: list[Any]  # the states that the optimiser holds, views of ours
     options: dict[str, Any]  # of the group, but for the rate
+    single: list[tuple[Value, int]]  # leaves that are a number, and where each lies
 
-    def take_over(self, optimizer: Optimizer) -> None:
-        """Copy states that the optimiser was given meanwhile."""
+    def take_over(self, optimizer: Optimizer) -> bool:
+        """Copy states that the optimiser was given meanwhile; False if they are of another kind."""
         for place, held in zip(self.places, self.given, strict=True):
             if optimizer.states[place] is not held:
+                if len({kind_of(optimizer.states[place]) for place in self.places}) > 1:
+                    return False
+                if optimizer.states[place].keys() != self.states.keys():
+                    return False
                 self.join(optimizer)
-                return
+                return True
+        return True
 
-    @property
     def same(self) -> bool:
         """Whether the options are as they were."""
         group = self.group
-        return all(group[name] == option for name, option in self.options.items())
+        for name, option in self.options.items():  # a generator would cost as much again
+            if group[name] != option:
+                return False
+        return True
 
     def join(self, optimizer: Optimizer) -> None:
         """Put the states of all leaves one behind the other, and views of them in their place."""
@@ -79,10 +87,10 @@ class Part:
 
     def hand_back(self, optimizer: Optimizer) -> None:
         """After a step: stamp the leaves, and copy what cannot be a view."""
-        for number, (leaf, view) in enumerate(zip(self.leaves, self.views, strict=True)):
-            if view is None:
-                leaf._data = self.data[self.cuts()[number]][0]
+        for leaf in self.leaves:
             leaf.serial = tick()
+        for leaf, at in self.single:
+            leaf._data = self.data[at]
         for name, entry in self.states.items():
             if isinstance(entry, int):
                 for held in self.given:
@@ -94,21 +102,27 @@ def settled(group: Mapping[str, Any]) -> dict[str, Any]:
     return {name: each for name, each in group.items() if name not in ("params", "lr", "base_lr")}
 
 
-def parts_of(optimizer: Optimizer) -> list[Part]:
-    """The parameters of an optimiser, those together that share group, dtype and counts.
+def kind_of(state: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What states that lie together have in common: their names, and counts."""
+    counts = tuple((name, entry) for name, entry in state.items() if isinstance(entry, int))
+    return tuple(state), counts
+
+
+def parts_of(optimizer: Optimizer, moved: set[int]) -> list[Part]:
+    """The `moved` parameters of an optimiser, those together that share group, dtype and counts.
 
     Each leaf's data is a view from then on.
     """
     found: dict[Any, Part] = {}
     for place, (leaf, group) in enumerate(optimizer.places):
-        state = optimizer.states[place]
-        counts = tuple((name, entry) for name, entry in state.items() if isinstance(entry, int))
-        key = id(group), leaf.dtype, tuple(state), counts
+        if id(leaf) not in moved:
+            continue
+        key = id(group), leaf.dtype, kind_of(optimizer.states[place])
         if not works_entrywise(type(optimizer)):
             key = (*key, place)
         if key not in found:
             empty = np.empty(0, leaf.dtype)
-            found[key] = Part([], [], group, empty, empty, {}, [], [], [], settled(group))
+            found[key] = Part([], [], group, empty, empty, {}, [], [], [], settled(group), [])
         found[key].leaves.append(leaf)
         found[key].places.append(place)
     for part in found.values():
@@ -119,6 +133,7 @@ def parts_of(optimizer: Optimizer) -> list[Part]:
             part.gradients.append(part.gradient[cut].reshape(leaf.shape or (1,)))
             if not leaf.ndim:
                 part.views.append(None)
+                part.single.append((leaf, cut.start))
                 continue
             view = place.reshape(leaf.shape)
             view.setflags(write=False)

@@ -8,31 +8,110 @@ knows nothing of it: forwards, derivative rules, the sweep and the optimisers ru
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+import sys
+import threading
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from ..engine.node import tick
-from ..engine.operation import Untraced
+from ..engine import methods, node, operation, sweep, value
+from ..engine.node import PACKAGE, Node, Untraced, tick, user_line
+from ..errors import TracingError
 
-PLAIN = (int, float, bool, str, bytes, type(None), type(Ellipsis), np.dtype, type)
+# Frames that only hand on what was asked of them.
+BETWEEN = (__file__, value.__file__, methods.__file__, str(Path(np.__file__).parent))
+# What runs the functions that a record is made of.
+RUNS_RECORDS = frozenset(
+    {node.record.__code__, operation.Operation.__call__.__code__, sweep.sweep.__code__}
+)
+NUMBER = (
+    "a program does not know it. Compute with the value itself (np.exp(v), not math.exp(v)); to "
+    "see the number, return it: `return loss, v`"
+)
+INSTEAD = {
+    "truth": (
+        "asks whether a value is true, and a program has no branches; write np.where(condition, "
+        "a, b), or leave this step uncompiled"
+    ),
+    "number": f"asks for the number behind a value, and {NUMBER}",
+    "data": f"asks for the .data of a value, and {NUMBER}. As a constant it is v.detach()",
+    "shape": (
+        "picks entries by a condition, and how many there are is not known to a program; write "
+        "np.where(condition, v, 0) or v * condition, which keep the shape"
+    ),
+    "array": (
+        "turns a value into a NumPy array, which a program cannot follow; NumPy's functions take "
+        "it as it is, and v.detach() is its numbers as a constant"
+    ),
+}
 
 
 class Untraceable(Untraced):
     """A function does with a stand-in what cannot be taken down step by step."""
 
-    def __init__(self, tape: Tape, what: str) -> None:
+    def __init__(self, item: Traced | TracedNumber, what: str) -> None:
         super().__init__(what)
-        self.tape = tape
+        self.item, self.tape = item, item.tape
 
     def whole(
         self, function: Callable[..., Any], args: tuple[Any, ...], options: Mapping[str, Any]
     ) -> Any:
         """Take the function down as one instruction."""
-        return self.tape.call(function, args, options)
+        out = self.tape.call(function, args, options)
+        if isinstance(out, Traced) and out.ndim:
+            self.tape.note(self.tape.call(has_shape, (out, out.shape)), None)
+        return out
+
+    def copy(self) -> Any:
+        """The array itself, copied."""
+        return self.tape.call(np.float64, (self.item,)) if self.number else self.item.copy("K")
+
+    @property
+    def number(self) -> bool:
+        """Whether it is one of Python's own."""
+        return isinstance(self.item, TracedNumber)
+
+
+def refused(item: Traced | TracedNumber, what: str) -> Exception:
+    """The error for what a program cannot do: the user's, or one that the engine deals with.
+
+    A record's functions are then taken as a whole; in code of the user's nothing is to be done.
+    """
+    asked_by_user = False
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if path.startswith(PACKAGE) and path not in BETWEEN:
+            if asked_by_user and frame.f_code not in RUNS_RECORDS:
+                return TracingError(f"{user_line()}\n  {INSTEAD[what]}")
+            break
+        asked_by_user = asked_by_user or not path.startswith(BETWEEN)
+        frame = frame.f_back
+    return Untraceable(item, f"{user_line()}\n  {INSTEAD[what]}")
+
+
+def frame_of_record() -> FrameType | None:
+    """The call of a record's function that is running, if one is, which can be taken down whole."""
+    inner: FrameType | None = None
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((PACKAGE, *BETWEEN)):
+        if frame.f_code in RUNS_RECORDS:
+            return inner
+        inner, frame = frame, frame.f_back
+    return None
+
+
+def by_package() -> bool:
+    """Whether code of this package asks for a truth value, not a user's."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(BETWEEN):
+        frame = frame.f_back
+    return frame is None or frame.f_code.co_filename.startswith(PACKAGE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +128,8 @@ class Slot:
 class Instruction:
     """out ← function(*args, **kwargs), where slots stand for what was computed before.
 
-    A `guard` gives a truth value that must be `value` again, or the tape does not hold.
+    A `guard` gives a truth value that must be `value` again, or the tape does not hold; its `site`
+    is the number of the call of a record's function that it is in, 0 for others.
     """
 
     function: Callable[..., Any]
@@ -59,6 +139,7 @@ class Instruction:
     value: Any
     guard: bool = False
     scope: str = ""
+    site: int = 0
 
 
 @dataclass(eq=False)
@@ -69,7 +150,18 @@ class Tape:
     inputs: dict[Slot, Any] = field(default_factory=dict)
     constants: dict[Slot, Any] = field(default_factory=dict)
     count: int = 0
-    guarding: bool = True
+    # The calls of records' functions that branch, by number: so many, and those taken down whole.
+    sites: int = 0
+    whole: Container[int] = ()
+    latest: FrameType | None = None
+    # Stand-ins for arguments that are no Values.
+    plain: set[int] = field(default_factory=set)
+    kept: list[Any] = field(default_factory=list)  # so that no id is given away
+    # Whether a gradient went through an operation, where 0 · ∞ would be mended.
+    chained: bool = False
+    # Generators that were drawn from, each with its state before.
+    generators: dict[int, tuple[np.random.Generator, Any]] = field(default_factory=dict)
+    thread: int = field(default_factory=threading.get_ident)
     _known: dict[int, Slot] = field(default_factory=dict)
 
     def slot(self) -> Slot:
@@ -97,11 +189,27 @@ class Tape:
     ) -> Any:
         """Run `function` on the numbers, note it down, and return a stand-in for its result."""
         kwargs = kwargs or {}
-        if function in AS_UFUNC and any(isinstance(each, Traced) for each in args):
-            function = AS_UFUNC[function]  # which can be told where to write
-        value = function(
-            *unwrapped(args), **{name: unwrapped(each) for name, each in kwargs.items()}
-        )
+        if self.thread != threading.get_ident():
+            raise TracingError(
+                "another thread uses parameters that te.compile is recording a program of; let "
+                "one thread call the compiled function twice before others begin"
+            )
+        if (
+            function in OF_UNKNOWN_SHAPE
+            or (function in OF_GIVEN_SHAPE and any(isinstance(each, Traced) for each in args[1:]))
+            or (function is operator.getitem and has_mask(args[1]))
+        ):
+            raise refused(next(each for each in args if isinstance(each, Traced)), "shape")
+        if function in AS_UFUNC and any(isinstance(each, Traced) and each.ndim for each in args):
+            # It can be told where to write. Powers such as 2 are others by the operator.
+            if function is not operator.pow or not is_quick(args[1]):
+                function = AS_UFUNC[function]
+        try:
+            value = function(
+                *unwrapped(args), **{name: unwrapped(each) for name, each in kwargs.items()}
+            )
+        except FloatingPointError:  # by which a forward chooses between two formulas
+            raise refused(next(each for each in args if hasattr(each, "tape")), "number") from None
         named, options = self.named(args), {name: self.named(each) for name, each in kwargs.items()}
         out = self.slot()
         self.instructions.append(Instruction(function, named, options, out, value))
@@ -113,13 +221,15 @@ class Tape:
                     Instruction(operator.getitem, (out, place), {}, part, each)
                 )
                 parts.append(self.stand_in(part, each))
-            return type(value)(parts) if type(value) in (tuple, list) else tuple(parts)
+            if hasattr(value, "_make"):
+                return value._make(parts)
+            return type(value)(parts)
         return self.stand_in(out, value)
 
     def rewritten(self, array: Traced, result: Traced) -> Traced:
         """What an array is after something was written into it: the same object, another slot."""
         if result.dtype != array.dtype or result.shape != array.shape:
-            raise Untraceable(self, "writes numbers of another kind into an array")
+            raise refused(array, "array")
         array.slot, array.value = result.slot, result.value
         return array
 
@@ -127,6 +237,7 @@ class Tape:
 
     def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
         """Numbers that the program draws anew."""
+        self.generators.setdefault(id(generator), (generator, generator.bit_generator.state))
         return self.call(Drawn(generator), (shape,))
 
     def assign(self, leaf: Any, data: Any) -> None:
@@ -134,13 +245,28 @@ class Tape:
         leaf._data = data
         leaf.serial = tick()
 
+    def saw(self, leaf: Any) -> None:
+        """Nothing: what takes part is known."""
+
     def guard(self, condition: Traced | TracedNumber) -> Any:
         """Take a branch by a truth value, and note down that it must be the same again."""
-        if not self.guarding:
-            raise Untraceable(self, "branches")
+        if not by_package():
+            raise refused(condition, "truth")
+        return self.note(condition, frame_of_record())
+
+    def note(self, condition: Traced | TracedNumber, frame: FrameType | None) -> bool:
+        """The truth value of a condition, which must be the same again, asked for in a frame."""
+        site = 0
+        if frame is not None:
+            if frame is not self.latest:
+                self.latest = frame
+                self.sites += 1
+            site = self.sites
+            if site in self.whole:
+                raise refused(condition, "truth")
         value = bool(condition.value)
         self.instructions.append(
-            Instruction(bool, (condition.slot,), {}, self.slot(), value, guard=True)
+            Instruction(bool, (condition.slot,), {}, self.slot(), value, guard=True, site=site)
         )
         return value
 
@@ -149,7 +275,7 @@ class Tape:
         if isinstance(item, Traced | TracedNumber):
             return item.slot
         if isinstance(item, tuple | list):
-            return type(item)(self.named(each) for each in item)
+            return (list if isinstance(item, list) else tuple)(self.named(each) for each in item)
         if isinstance(item, dict):
             return {name: self.named(each) for name, each in item.items()}
         if isinstance(item, slice):
@@ -168,7 +294,8 @@ def unwrapped(item: Any) -> Any:
     if isinstance(item, Traced | TracedNumber):
         return item.value
     if isinstance(item, tuple | list):
-        return type(item)(map(unwrapped, item))
+        parts = map(unwrapped, item)
+        return item._make(parts) if hasattr(item, "_make") else type(item)(parts)
     if isinstance(item, dict):
         return {name: unwrapped(each) for name, each in item.items()}
     if isinstance(item, slice):
@@ -213,19 +340,30 @@ class Traced(NDArrayOperatorsMixin):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
     ) -> Any:
+        if any(isinstance(each, Node) for each in inputs):
+            return NotImplemented
         function = ufunc if method == "__call__" else getattr(ufunc, method)
+        if method == "at":
+            into, *rest = inputs
+            if not isinstance(into, Traced) or into.value.base is not None:
+                raise refused(self, "array")
+            return self.tape.rewritten(into, self.tape.call(Changed(function), (into, *rest)))
         if out is None or out[0] is None:
             return self.tape.call(function, inputs, kwargs)
         (into,) = out
-        if not isinstance(into, Traced) or into.value.base is not None:
-            raise Untraceable(self.tape, "writes into an array that the tape does not know")
+        if not isinstance(into, Traced) or into.value.base is not None or "where" in kwargs:
+            raise refused(self, "array")
         return self.tape.rewritten(into, self.tape.call(function, inputs, kwargs))
 
     def __array_function__(
         self, function: Any, types: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
+        if any(issubclass(kind, Node) for kind in types):
+            return NotImplemented
         if function in WRITING:
             into, *rest = args
+            if not isinstance(into, Traced):
+                raise refused(self, "array")
             self.tape.rewritten(into, self.tape.call(Changed(function), (into, *rest), kwargs))
             return None
         if function in SHAPES:
@@ -233,16 +371,38 @@ class Traced(NDArrayOperatorsMixin):
         return self.tape.call(function, args, kwargs)
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise Untraceable(self.tape, "turns it into an array of its own")
+        raise refused(self, "array")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(np.ndarray, name):
+            raise AttributeError(f"a value that is recorded has no attribute {name!r}")
+        raise refused(self, "array")
 
     # ---- methods ----
 
+    # Not by the ufunc: ** 2 is a square, and numbers have a function of their own.
+
+    def __pow__(self, other: Any) -> Any:
+        return NotImplemented if isinstance(other, Node) else self.power(self, other)
+
+    def __rpow__(self, other: Any) -> Any:
+        return NotImplemented if isinstance(other, Node) else self.power(other, self)
+
+    def __ipow__(self, other: Any) -> Any:
+        return self.tape.rewritten(self, self.power(self, other))
+
+    def power(self, base: Any, exponent: Any) -> Any:
+        """`base ** exponent`, one of them this."""
+        return self.tape.call(operator.pow, (base, exponent))
+
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, tuple) and not index and isinstance(self.value, np.generic):
+            return self
         return self.tape.call(operator.getitem, (self, index))
 
     def __setitem__(self, index: Any, value: Any) -> None:
         if self.value.base is not None or not self.value.flags.writeable:
-            raise Untraceable(self.tape, "writes into a part of an array")
+            raise refused(self, "array")
         self.tape.rewritten(self, self.tape.call(put, (self, index, value)))
 
     @property
@@ -250,20 +410,29 @@ class Traced(NDArrayOperatorsMixin):
         """The transpose."""
         return self.transpose()
 
+    def asked(self) -> Traced:
+        """What a Value's `.data` is."""
+        if by_package():
+            return self
+        raise refused(self, "data")
+
     def __bool__(self) -> bool:
         return bool(self.tape.guard(self))
 
     def __float__(self) -> float:
-        raise Untraceable(self.tape, "needs its number")
+        raise refused(self, "number")
 
     def __int__(self) -> int:
-        raise Untraceable(self.tape, "needs its number")
+        raise refused(self, "number")
 
     def __index__(self) -> int:
-        raise Untraceable(self.tape, "needs its number")
+        raise refused(self, "number")
+
+    def __format__(self, spec: str) -> str:
+        raise refused(self, "number")
 
     def __repr__(self) -> str:
-        return f"<traced {self.dtype} of shape {self.shape}>"
+        return f"<recorded {self.dtype} of shape {self.shape}>"
 
 
 def method(name: str) -> Callable[..., Any]:
@@ -323,10 +492,37 @@ def put(array: Any, index: Any, value: Any) -> Any:
     return array
 
 
+def has_shape(array: Any, shape: tuple[int, ...]) -> bool:
+    """Whether the array has that shape."""
+    return bool(array.shape == shape)
+
+
+def has_mask(index: Any) -> bool:
+    """Whether an index picks entries by a condition that was computed."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return any(isinstance(each, Traced) and each.dtype == bool for each in parts)
+
+
+# How many entries they give depends on numbers.
+OF_UNKNOWN_SHAPE = frozenset(
+    {
+        *(np.argwhere, np.bincount, np.compress, np.extract, np.flatnonzero, np.histogram),
+        *(np.intersect1d, np.nonzero, np.setdiff1d, np.setxor1d, np.trim_zeros, np.union1d),
+        *(np.unique, np.unique_all, np.unique_counts, np.unique_inverse, np.unique_values),
+        Method("nonzero"),
+    }
+)
+# Or on those of another argument than the first.
+OF_GIVEN_SHAPE = frozenset({np.delete, np.insert, np.repeat, Method("repeat")})
 WRITING = frozenset(
     {np.put_along_axis, np.copyto, np.put, np.putmask, np.place, np.fill_diagonal}
 )
 SHAPES = frozenset({np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.iscomplexobj})
+
+
+def is_quick(exponent: Any) -> bool:
+    """Whether NumPy's operator has another way to such powers than the ufunc."""
+    return np.ndim(exponent) == 0 and (hasattr(exponent, "tape") or exponent in (-1, 0, 0.5, 1, 2))
 
 
 AS_UFUNC: dict[Any, Any] = {
@@ -344,7 +540,6 @@ class TracedNumber:
     """A number of Python's own, weak beside arrays: the learning rate, a count of steps."""
 
     __slots__ = ("slot", "tape", "value")
-    __array_ufunc__ = None  # NumPy hands operators back
 
     def __init__(self, tape: Tape, slot: Slot, value: Any) -> None:
         self.tape, self.slot, self.value = tape, slot, value
@@ -352,11 +547,31 @@ class TracedNumber:
     def __bool__(self) -> bool:
         return bool(self.tape.guard(self))
 
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__" or any(isinstance(each, Node) for each in inputs):
+            return NotImplemented
+        return self.tape.call(ufunc, inputs, kwargs)
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise refused(self, "array")
+
     def __float__(self) -> float:
-        raise Untraceable(self.tape, "needs its number")
+        raise refused(self, "number")
+
+    def __int__(self) -> int:
+        raise refused(self, "number")
+
+    def __index__(self) -> int:
+        raise refused(self, "number")
+
+    def __round__(self, *_: Any) -> int:
+        raise refused(self, "number")
+
+    def __format__(self, spec: str) -> str:
+        raise refused(self, "number")
 
     def __repr__(self) -> str:
-        return f"<traced {self.value!r}>"
+        return f"<recorded {type(self.value).__name__}>"
 
 
 def operators() -> None:

@@ -98,7 +98,7 @@ class Call:
 
     def fresh(self, leaf: Any, path: str) -> Value:
         """A tracked node of the leaf's numbers that f alone can reach."""
-        if isinstance(leaf, Node):
+        if isinstance(leaf, Node) and not stands_for_an_array(leaf):
             self.as_values = True
         joined = isinstance(leaf, Value) and leaf.requires_grad
         node: Value = OPERATIONS["positive"](leaf) if joined else Value(leaf)
@@ -233,6 +233,12 @@ class Call:
             return np.stack(rows)
         nothing = np.zeros((0, *shape), dtype)
         return Value(nothing, requires_grad=False) if self.as_values else nothing
+
+
+def stands_for_an_array(leaf: Node) -> bool:
+    """Whether it does while a program is recorded, whose arguments are all Values."""
+    tape = getattr(leaf._data, "tape", None)
+    return tape is not None and id(leaf) in tape.plain
 
 
 def as_value(leaf: Any, path: str = "") -> Any:

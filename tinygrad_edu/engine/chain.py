@@ -28,7 +28,10 @@ def chain(g: Any, slope: Any) -> Any:
         # One pass without temporaries: a sum of squares is finite only if every entry is.
         if isfinite(vdot(product, product)):
             return product
-    elif hasattr(product, "tape") or isfinite(product):  # a program looks at the end of a step
+    elif hasattr(product, "tape"):
+        product.tape.chained = True  # a program looks at the end of a step
+        return product
+    elif isfinite(product):
         return product
     return repaired(product, g, slope)
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 Observer = Callable[[Any, Any], None]
 
@@ -44,6 +44,23 @@ class State:
         return state
 
 
+class Recorder(Protocol):
+    """What a recording of a program does in the place of effects (see effects.py)."""
+
+    def random(self, generator: Any, shape: tuple[int, ...]) -> Any:
+        """Uniform numbers, drawn anew by the program."""
+        ...
+
+    def assign(self, leaf: Any, data: Any) -> None:
+        """New data, given anew by the program."""
+        ...
+
+    def saw(self, leaf: Any) -> None:
+        """Take note of a leaf whose numbers were read without a node of them."""
+        ...
+
+
+RECORDER: ContextVar[Recorder | None] = ContextVar("tinygrad_edu_recorder", default=None)
 OUTSIDE = State()
 STATE: ContextVar[State] = ContextVar("tinygrad_edu_state", default=OUTSIDE)
 

@@ -5,24 +5,12 @@ They go through here so that a program that is recorded does them anew at each c
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from .context import RECORDER
 from .value import Value
-
-
-class Recorder(Protocol):
-    """What a recording does in their place."""
-
-    def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
-        """Uniform numbers, drawn anew by the program."""
-        ...
-
-    def assign(self, leaf: Value, data: Any) -> None:
-        """New data, given anew by the program."""
-        ...
 
 
 class Structure:
@@ -32,7 +20,6 @@ class Structure:
 
 
 structure = Structure()
-RECORDER: ContextVar[Recorder | None] = ContextVar("tinygrad_edu_recorder", default=None)
 
 
 def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:

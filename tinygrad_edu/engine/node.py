@@ -44,6 +44,10 @@ class Untraced(Exception):
         """The result of the function."""
         raise NotImplementedError
 
+    def copy(self) -> Any:
+        """A copy of the array that it cannot look into."""
+        raise NotImplementedError
+
 
 class Node:
     """One number or array in a computation graph, with the operation and inputs it came from.
@@ -127,13 +131,17 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
     except Untraced as unknown:
         data = unknown.whole(op.forward, tuple(arrays), options)
     except (ValueError, TypeError, IndexError) as error:
-        explain(op, inputs, options, error)
+        if not isinstance(error.__cause__, Untraced):  # NumPy has taken it for one of its own
+            explain(op, inputs, options, error)
+        data = error.__cause__.whole(op.forward, tuple(arrays), options)
     if data.__class__ is ndarray:
         if data.ndim:
             # By position: the keyword, write=, takes three times as long.
             data.setflags(False)  # type: ignore[call-arg]
         else:
             data = data[()]
+    elif data.__class__ is not float64 and hasattr(data, "tape") and not data.ndim:
+        data = data[()]
     state = STATE.get()
     node = new(kind)
     node._data = data
@@ -226,6 +234,8 @@ def wrapped(data: Any) -> Any:
     """A private copy of `data` as a leaf keeps it: float32 or float64, a NumPy scalar if 0-d."""
     try:
         array = np.array(data._data if isinstance(data, Node) else data)
+    except Untraced as unknown:
+        array = unknown.copy()
     except ValueError as error:
         raise ShapeError(f"these data are no array, make all rows equally long: {error}") from None
     if array.dtype.kind in "biu":
@@ -239,6 +249,14 @@ def wrapped(data: Any) -> Any:
         return array[()]
     array.setflags(write=False)
     return array
+
+
+def copied(array: Any) -> Any:
+    """A copy; a NumPy scalar if 0-d."""
+    try:
+        return np.array(array)[()]
+    except Untraced as unknown:
+        return unknown.copy()
 
 
 def numbers_of(item: Any) -> Any:

@@ -191,6 +191,10 @@ class Operation:
             return self.forward(*args, **kwargs)
         except Untraced as unknown:
             return unknown.whole(self.forward, args, kwargs)
+        except ValueError as error:
+            if not isinstance(error.__cause__, Untraced):
+                raise
+            return error.__cause__.whole(self.forward, args, kwargs)
 
     def bound(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """The node of a call that names its arguments or has options, some of which are Values."""

@@ -14,7 +14,7 @@ from ..errors import (
     ShapeError,
 )
 from . import sweep
-from .context import STATE
+from .context import RECORDER, STATE
 from .dispatch import call_function, call_ufunc
 from .methods import Methods
 from .node import NO_OPTIONS, Node, frozen, make_leaf, tick, wrapped
@@ -43,7 +43,7 @@ class Value(Methods):
     __slots__ = ()
 
     def __init__(self, data: Operand, name: str | None = None, requires_grad: bool = True) -> None:
-        self._data = wrapped(data)
+        self._data = wrapped(data.numbers() if isinstance(data, Value) else data)
         self.grad = None
         self.op = None
         self.inputs = self.arrays = ()
@@ -57,7 +57,11 @@ class Value(Methods):
     @property
     def data(self) -> Any:
         """The numbers: a read-only array, or a NumPy scalar. Assigning rebinds a leaf."""
-        return self._data
+        data = self.numbers()
+        if data.__class__ is np.ndarray:
+            # A compiled step writes its parameters in place, and what it writes to are views.
+            return data if self.op is not None or data.base is None else frozen(data)
+        return data.asked() if hasattr(data, "tape") else data
 
     @data.setter
     def data(self, replacement: Operand) -> None:
@@ -79,6 +83,12 @@ class Value(Methods):
             data.setflags(write=False)
         self._data = data
         self.serial = tick()
+
+    def numbers(self) -> Any:
+        """The numbers as they lie in memory, for what makes no node of them."""
+        if self.op is None and (recorder := RECORDER.get()) is not None:
+            recorder.saw(self)
+        return self._data
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -113,17 +123,20 @@ class Value(Methods):
 
     def detach(self) -> Value:
         """The same numbers as a constant: no gradient flows through it."""
-        return make_leaf(Value, self._data, self.name, requires_grad=False, scope=self.scope)
+        data = self.numbers()
+        if self.op is None and data.__class__ is np.ndarray and data.base is not None:
+            data = frozen(data)  # as in `data`
+        return make_leaf(Value, data, self.name, requires_grad=False, scope=self.scope)
 
     def tolist(self) -> Any:
         """The numbers as Python's, in nested lists."""
-        return self._data.tolist()
+        return self.numbers().tolist()
 
     def item(self) -> Any:
         """The single number as a Python float, int or bool. Raises `ShapeError` for more."""
         if self.size != 1:
             raise ShapeError(f"item() needs a single number; this value has shape {self.shape}")
-        return self._data.item()
+        return self.numbers().item()
 
     # NumPy hands its functions back to Value through these two.
 
@@ -146,7 +159,7 @@ class Value(Methods):
                 "write v.data for the numbers, np.where or te.set_at in place of a[i] = v, and "
                 "te.array([...]) or te.stack([...]) in place of np.array([v, w])"
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.data, dtype=dtype, copy=copy)
 
     def to_number(self, name: str) -> Any:
         """The number behind an untracked value, for float() and int()."""
@@ -177,7 +190,7 @@ class Value(Methods):
                 f"the truth value of a Value of shape {self.shape} is ambiguous; write np.where "
                 "for a choice entry by entry, or reduce it with .max() or .min() first"
             )
-        return bool(self._data)
+        return bool(self.numbers())
 
     def __len__(self) -> int:
         if not self.ndim:
@@ -189,7 +202,10 @@ class Value(Methods):
             yield self[position]
 
     def __repr__(self) -> str:
-        numbers = np.array2string(np.asarray(self._data), separator=", ", prefix="Value(")
+        if hasattr(self._data, "tape"):
+            numbers = repr(self._data)
+        else:
+            numbers = np.array2string(np.asarray(self._data), separator=", ", prefix="Value(")
         about = [f"name={self.name!r}"] if self.name else []
         if self.op is not None:
             about.append(f"op={self.op.name}")
