@@ -20,8 +20,8 @@ THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"
 BARS = {name: work.bar for name, work in WORKS.items()} | {"micrograd": 5.0, "xor_command": 3.0}
 # They have tables of their own.
 ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS = "activations", "overhead", "memory", "checkers"
-EPOCH, TRACKING = "epoch", "tracking"
-TABLES = (ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS, EPOCH, TRACKING)
+EPOCH, TRACKING, COMPILED = "epoch", "tracking", "compiled"
+TABLES = (ACTIVATIONS, OVERHEAD, MEMORY, CHECKERS, EPOCH, TRACKING, COMPILED)
 TIMES_FASTER = "times faster than micrograd"
 NOT_MEASURED = "–"
 
@@ -92,6 +92,13 @@ def run_tracking(repeats: int) -> int:
     """Print what it costs to measure gradient flow; returns 1 where it is too much."""
     print("\nA step of 784-512-512-10 under te.flow.track, one thread:", flush=True)
     return run_on_one_thread("tracking", "--repeats", str(repeats))
+
+
+def run_compiled(repeats: int, with_peers: bool) -> int:
+    """Print what compiled steps take; returns 1 where one takes too much."""
+    print("\nCompiled steps, their time ÷ that by hand, one thread:", flush=True)
+    without = () if with_peers else ("--no-peers",)
+    return run_on_one_thread("compiled", "--repeats", str(repeats), *without)
 
 
 def cell(values: Sequence[float], higher_is_better: bool = False) -> str:
@@ -191,6 +198,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         failed |= bool(run_memory(with_peers))
     if EPOCH in options.only:
         failed |= bool(run_epoch(options.repeats, with_peers))
+    if COMPILED in options.only:
+        failed |= bool(run_compiled(options.repeats, with_peers))
     if TRACKING in options.only:
         failed |= bool(run_tracking(options.repeats))
     if CHECKERS in options.only:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
+from os import environ
 from typing import Any
 
 from benchmarks.works import Array, Side, Work
@@ -112,6 +113,103 @@ class Autograd:
 
     def parameters(self) -> list[Array]:
         return self._parameters
+
+
+class Jax:
+    """A pure step under ``jax.jit``, which compiles at the first call."""
+
+    def __init__(self, work: Work, parameters: Sequence[Array]) -> None:
+        # One thread, as the others have.
+        environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")
+        self._jax = jax = import_module("jax")
+        jax.config.update("jax_enable_x64", True)
+        self._numpy = jnp = import_module("jax.numpy")
+        self._work = work
+        self._parameters = [jnp.asarray(parameter) for parameter in parameters]
+        self._activations = {
+            "tanh": jnp.tanh,
+            "relu": jax.nn.relu,
+            "sigmoid": jax.nn.sigmoid,
+        }
+        gradient = jax.value_and_grad(self._loss)
+
+        def update(parameters: Any, x: Any, target: Any) -> Any:
+            loss, gradients = gradient(parameters, x, target)
+            pairs = zip(parameters, gradients, strict=True)
+            return loss, [p - work.learning_rate * g for p, g in pairs]
+
+        self._update = jax.jit(update)
+
+    def _loss(self, parameters: Sequence[Any], x: Any, target: Any) -> Any:
+        last = len(parameters) - 2
+        for i in range(0, last + 2, 2):
+            x = x @ parameters[i] + parameters[i + 1]
+            activation = self._work.output if i == last else self._work.activation
+            if activation is not None:
+                x = self._activations[activation](x)
+        return ((x - target) ** 2).mean()
+
+    def prepare(self, array: Array) -> Any:
+        return self._numpy.asarray(array)
+
+    def step(self, x: Any, target: Any) -> Any:
+        loss, self._parameters = self._update(self._parameters, x, target)
+        return loss.block_until_ready()
+
+    def parameters(self) -> list[Array]:
+        return [import_module("numpy").asarray(each) for each in self._parameters]
+
+
+class JaxRNN(Jax):
+    """The recurrent network of ``benchmarks.compiled``, its loop as ``lax.scan``."""
+
+    def _loss(self, parameters: Sequence[Any], x: Any, target: Any) -> Any:
+        w, u, b, v, c = parameters
+        jnp = self._numpy
+
+        def advance(h: Any, x_t: Any) -> tuple[Any, None]:
+            return jnp.tanh(x_t @ w + h @ u + b), None
+
+        start = jnp.zeros((x.shape[1], u.shape[0]), u.dtype)
+        h, _ = self._jax.lax.scan(advance, start, x)
+        return ((h @ v + c - target) ** 2).mean()
+
+
+class PyTorchRNN:
+    """The same recurrent network with ``nn.RNN``."""
+
+    def __init__(self, work: Work, parameters: Sequence[Array]) -> None:
+        self._torch = torch = import_module("torch")
+        self._loss = import_module("torch.nn.functional").mse_loss
+        w, u, b, v, c = parameters
+        inputs, hidden = w.shape
+        self._rnn = torch.nn.RNN(inputs, hidden).double()
+        self._last = torch.nn.Linear(hidden, v.shape[1]).double()
+        self._rnn.weight_ih_l0 = torch.nn.Parameter(torch.tensor(w.T.copy()))
+        self._rnn.weight_hh_l0 = torch.nn.Parameter(torch.tensor(u.T.copy()))
+        self._rnn.bias_ih_l0 = torch.nn.Parameter(torch.tensor(b))
+        self._rnn.bias_hh_l0 = torch.nn.Parameter(torch.zeros(hidden).double(), False)
+        self._last.weight = torch.nn.Parameter(torch.tensor(v.T.copy()))
+        self._last.bias = torch.nn.Parameter(torch.tensor(c))
+        self._trained = [
+            *(self._rnn.weight_ih_l0, self._rnn.weight_hh_l0, self._rnn.bias_ih_l0),
+            *(self._last.weight, self._last.bias),
+        ]
+        self._optimizer = torch.optim.SGD(self._trained, lr=work.learning_rate)
+
+    def prepare(self, array: Array) -> Any:
+        return self._torch.from_numpy(array)
+
+    def step(self, x: Any, target: Any) -> Any:
+        _, last = self._rnn(x)
+        loss = self._loss(self._last(last[0]), target)
+        self._optimizer.zero_grad()
+        loss.backward()
+        self._optimizer.step()
+        return loss
+
+    def parameters(self) -> list[Array]:
+        return [each.detach().numpy().T for each in self._trained]
 
 
 PEERS: dict[str, tuple[str, Callable[[Work, Sequence[Array]], Side]]] = {

@@ -27,7 +27,7 @@ from .ops.special import erf
 from .spellings import refuse_name
 
 # Last, since the name is also that of the folder which this import loads.
-from .compile.compiled import compile  # noqa: A004, E402, I001
+from .compile.compiled import compile  # isort: skip
 
 __all__ = [
     "ACTIVATIONS",

@@ -37,9 +37,7 @@ def bits(item: Any) -> tuple[Any, ...]:
 
 def shifted(arrays: Sequence[Any], call: int) -> tuple[Any, ...]:
     """Other numbers of the same kinds: the order of the entries is another at each call."""
-    return tuple(
-        np.roll(a, call) if isinstance(a, np.ndarray) and a.ndim else a for a in arrays
-    )
+    return tuple(np.roll(a, call) if isinstance(a, np.ndarray) and a.ndim else a for a in arrays)
 
 
 def same_at_every_call(
@@ -106,7 +104,7 @@ class Stepped(Uncompiled):
 def same_training(
     make: Callable[[], tuple[te.nn.Module, Function, Any]],
     batches: Iterator[tuple[Any, ...]] | Sequence[tuple[Any, ...]],
-) -> Stepped:
+) -> Any:
     """Compare results, weights and states after every step; returns the compiled one."""
     by_hand, compiled = twins(make)
     for number, batch in enumerate(batches):
@@ -114,11 +112,6 @@ def same_training(
         assert compiled.state() == by_hand.state(), f"step {number}"
     assert compiled.step.latest is not None, "it was replayed"
     return compiled
-
-
-def replays(step: Any) -> bool:
-    """Whether there is a program."""
-    return bool(step.source)
 
 
 def copied(array: Any) -> Any:

@@ -59,7 +59,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
         {**one.optimizer.state_dict(), "state": [{} for _ in one.optimizer.params]}
     ),
     "in place": lambda one: in_place(one.model.layers[0].weight),
-    "gradient left behind": lambda one: setattr(one.model.layers[0].weight, "grad", np.ones((3, 5))),
+    "gradient left": lambda one: setattr(one.model.layers[0].weight, "grad", np.ones((3, 5))),
     "part replaced": lambda one: one.model.layers.__setitem__(0, nn.Linear(3, 5, seed=9)),
 }
 
@@ -115,13 +115,32 @@ def test_train_and_eval() -> None:
         together(pair, range(4))
 
 
+def test_programs_of_both_modes_are_kept() -> None:
+    model = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm(8), nn.Dropout(0.5, seed=3))
+    twin = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm(8), nn.Dropout(0.5, seed=3))
+    step = te.compile(lambda x: plain(model(x)))
+    made = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        for n in range(12):
+            for one in (model, twin):
+                one.train(n % 2 == 0)
+            assert bits(step(X[n % 6])) == bits(plain(twin(X[n % 6])))
+            assert bits(model.state_dict()) == bits(twin.state_dict())
+            made.add(step.source)
+    assert len(made - {""}) == 2
+    assert sum(map(len, step.programs.values())) == 2
+
+
 def test_parameters_that_get_no_gradient_rest() -> None:
     def build() -> Any:
         model = nn.MLP([3, 5, 2], activation="tanh")
         model.unused = te.Value(np.ones(3))
         return model
 
-    rule = lambda params: te.optim.AdamW(params, lr=0.1, weight_decay=0.5)  # noqa: E731
+    def rule(params: Any) -> Any:
+        return te.optim.AdamW(params, lr=0.1, weight_decay=0.5)
+
     pair = twins(maker(build, rule))
     together(pair, range(5))
     assert bits(pair[1].model.unused.data) == bits(np.ones(3))
@@ -145,7 +164,7 @@ def test_numbers_are_parameters_too_and_groups_have_options_of_their_own() -> No
 
 
 def test_a_leaf_that_only_gives_its_numbers_takes_part() -> None:
-    readers = {
+    readers: dict[str, Callable[[Any], Any]] = {
         "detach": lambda w: np.sum(w.detach() * 2.0),
         "item": lambda w: np.sum(X[0] * w[0].item()),
         "Value": lambda w: np.sum(te.Value(w)),
@@ -153,7 +172,11 @@ def test_a_leaf_that_only_gives_its_numbers_takes_part() -> None:
     }
     for reader in readers.values():
         w = te.Value(np.ones(3))
-        step = te.compile(lambda x, w=w, reader=reader: (np.sum(x), reader(w)))
+
+        def f(x: Any, w: Any = w, reader: Any = reader) -> Any:
+            return np.sum(x), reader(w)
+
+        step = te.compile(f)
         for n in range(5):
             w.data = np.arange(3.0) + n
             assert bits(step(X[n])) == bits(plain((np.sum(X[n]), reader(w))))
@@ -210,6 +233,34 @@ def test_a_rule_of_ones_own() -> None:
     together(twins(maker(rule=Clipped)), range(6))
 
 
+def test_a_rule_that_takes_a_parameter_as_a_matrix() -> None:
+    class Rows(te.optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, 0.1)
+
+        @staticmethod
+        def update(parameter: Any, gradient: Any, state: Any, options: Any) -> Any:
+            total = state.get("total", 0.0) + gradient * gradient
+            size = np.sqrt(np.sum(total, axis=-1, keepdims=True)) + 1e-3
+            return parameter - options["lr"] * gradient / size, {"total": total}
+
+    together(twins(maker(rule=Rows)), range(6))
+
+
+def test_a_rule_that_remembers_other_shapes_is_refused() -> None:
+    class Odd(te.optim.Optimizer):
+        def __init__(self, params: Any) -> None:
+            super().__init__(params, 0.1)
+
+        @staticmethod
+        def update(parameter: Any, gradient: Any, state: Any, options: Any) -> Any:
+            return parameter - options["lr"] * gradient, {"sizes": np.sum(gradient, axis=-1)}
+
+    one = Stepped(*maker(rule=Odd)())
+    with pytest.raises(OperandError, match="sizes of shape"):
+        one(X[0], Y[0])
+
+
 def test_a_rule_that_branches_stays_uncompiled() -> None:
     class Clipped(te.optim.Optimizer):
         def __init__(self, params: Any) -> None:
@@ -236,7 +287,8 @@ def test_other_shapes_and_dtypes_are_recorded_and_said_once() -> None:
         return np.sum(np.tanh(x) * 2)
 
     step = te.compile(f)
-    a, b, c = np.ones((2, 3)), np.ones(4), np.ones(4, np.float32)
+    a: Any = np.ones((2, 3))
+    b, c = np.ones(4), np.ones(4, np.float32)
     for each in (a, a, a):
         assert bits(step(each)) == bits(f(each))
     with pytest.warns(RecordingWarning, match="another shape"):
@@ -371,8 +423,8 @@ def test_numbers_that_are_none(bad: float) -> None:
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RecordingWarning)
         for place in range(4):
-            order = [np.array([bad if call == place else 1.0, 2.0]) for call in range(6)]
-            step = same_at_every_call(f, lambda call, order=order: (order[call],), 6)
+            order = [(np.array([bad if call == place else 1.0, 2.0]),) for call in range(6)]
+            step = same_at_every_call(f, order.__getitem__, 6)
             assert sum(map(len, step.programs.values())) <= 1
 
 
@@ -406,9 +458,10 @@ def test_an_exception_leaves_all_as_it_was(at: int) -> None:
     pair = twins(maker(Fails))
     together(pair, range(at))
     before = pair[1].state()
-    with warnings.catch_warnings(), pytest.raises(ShapeError):
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", RecordingWarning)
-        pair[1](X[0], np.ones((3, 7)))
+        with pytest.raises(ShapeError):
+            pair[1](X[0], np.ones((3, 7)))
     assert pair[1].state() == before
     for each in pair:
         each.model.load_state_dict(pair[0].model.state_dict())
@@ -474,8 +527,9 @@ def test_a_step_with_an_optimiser_inside_of_another_is_refused() -> None:
 
 def test_observers_see_nothing_of_a_program_and_are_told() -> None:
     step = te.compile(lambda x: np.sum(x))
-    with te.observe(lambda node, gradient: None), pytest.raises(TracingError, match="observe"):
-        step(np.ones(2))
+    with te.observe(lambda node, gradient: None):  # noqa: SIM117
+        with pytest.raises(TracingError, match="observe"):
+            step(np.ones(2))
 
 
 def test_no_grad_is_another_program() -> None:
@@ -518,6 +572,22 @@ def test_threads() -> None:
         each.join()
     assert not faults
     assert bits(w.data) == bits(np.full(50, 160.0))
+
+
+def test_a_model_that_changes_at_each_call_is_never_compiled_and_says_so() -> None:
+    class Keeps(nn.Module):
+        def __init__(self) -> None:
+            self.linear, self.last = nn.Linear(3, 2), None
+
+        def forward(self, x: Any) -> Any:
+            self.last = self.linear(x)
+            return self.last
+
+    pair = twins(maker(Keeps))
+    with pytest.warns(RecordingWarning, match="attribute"):
+        together(pair, range(8))
+    assert pair[1].step.source == ""
+    assert bits(pair[1].model.last.data) == bits(pair[0].model.last.data)
 
 
 def test_bad_calls() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,12 +63,12 @@ TARGETS: dict[str, tuple[Callable[..., Any], Callable[[int], Any]]] = {
         lambda n: (CLASSES[n % 3] + 0.1) / 1.3,
     ),
     "l1 and l2": (
-        lambda p, t: losses.mse(p, t) + 0.1 * losses.l1([p]) + 0.1 * losses.l2([p]),
+        lambda p, t: losses.mse(p, t) + 0.01 * losses.l1([p]) + 0.01 * losses.l2([p]),
         lambda n: CLASSES[n % 3],
     ),
 }
 RULES: dict[str, Callable[[Any], Any]] = {
-    **{name: (lambda params, rule=rule: rule(params, lr=0.05)) for name, rule in OPTIMIZERS.items()},
+    **{name: partial(rule, lr=0.05) for name, rule in OPTIMIZERS.items()},
     "sgd with momentum": lambda params: te.optim.SGD(
         params, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01
     ),
@@ -114,8 +115,6 @@ def test_every_optimiser(rule: str, dtype: Any) -> None:
 
 @pytest.mark.thorough
 @DTYPES
-@pytest.mark.parametrize(
-    ("layer", "loss", "rule"), list(itertools.product(LAYERS, TARGETS, RULES))
-)
+@pytest.mark.parametrize(("layer", "loss", "rule"), list(itertools.product(LAYERS, TARGETS, RULES)))
 def test_all_together(layer: str, loss: str, rule: str, dtype: Any) -> None:
     check(layer, loss, rule, dtype, STEPS)

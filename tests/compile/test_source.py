@@ -34,7 +34,7 @@ class Hostile(te.nn.Module):
 @pytest.fixture
 def hostile_operation() -> Any:
     def forward(x: Any) -> Any:
-        return x * 2.0 if np.max(x) > 0 else x * 2.0
+        return x * 2.0 if np.max(x) > 0 else 2.0 * x
 
     forward.__name__ = HOSTILE
     forward.__qualname__ = HOSTILE
@@ -60,9 +60,13 @@ def test_names_cannot_inject_code(hostile_operation: Any) -> None:
     ours = re.compile(r"[a-z]+\d+(_\d+)*|cm?\d+(_\d+)*(e\d+)?")
     for name in names | arguments:
         known = ("found", "gradients", "step", "strictly", "finite", "failed", "copyto")
-        assert ours.fullmatch(name) or hasattr(np, name) or name in known or name in dir(
-            __builtins__
-        ) or name == "FloatingPointError", name
+        assert (
+            ours.fullmatch(name)
+            or hasattr(np, name)
+            or name in known
+            or name in dir(__builtins__)
+            or name == "FloatingPointError"
+        ), name
     attributes = {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
     assert all(hasattr(np.ndarray, each) or hasattr(np.ufunc, each) for each in attributes)
     assert not any(isinstance(each, ast.Import | ast.ImportFrom) for each in ast.walk(tree))
@@ -136,9 +140,9 @@ def test_a_program_that_differs_from_its_recording_is_not_used(
     generator.bit_generator.state = state
     twin = te.Value(before)
     np.sum(drop(twin * twin)).backward()
-    moved = te.optim.SGD.update(
-        before, twin.grad, {"velocity": velocity}, {**optimizer.groups[0]}
-    )[0]
+    moved = te.optim.SGD.update(before, twin.grad, {"velocity": velocity}, {**optimizer.groups[0]})[
+        0
+    ]
     assert bits(w.data) == bits(moved)
     assert repr(generator.bit_generator.state) == repr(after)
     assert step.source == ""

@@ -20,11 +20,11 @@ from ..errors import OperandError, RecordingWarning, TracingError
 from ..optim import Optimizer
 from .parts import Part, housed, parts_of, room
 from .program import Program
-from .tape import Slot, Tape, Traced, TracedNumber
+from .tape import Method, Slot, Tape, Traced, TracedNumber
 
 Array = np.ndarray[Any, np.dtype[Any]]
-# Of the positional arguments, of the others, and whether derivatives are tracked.
-Kinds = tuple[tuple[Any, ...], tuple[Any, ...], bool]
+# Of the positional arguments, of the others; whether derivatives are tracked, and modules learn.
+Kinds = tuple[tuple[Any, ...], tuple[Any, ...], tuple[bool, int]]
 ndarray = np.ndarray
 
 # So many programs of one kind of arguments, one for each way through its branches.
@@ -35,7 +35,7 @@ MOST_KINDS = 64
 MOST_FAILURES = 3
 
 
-def compile(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compiled:  # noqa: A001
+def compile(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compiled:
     """`f`, a backward pass and the optimiser's step as one program: `step = te.compile(f, opt)`.
 
     `f` takes arrays, Values and numbers, and containers of them, and returns a loss, or a tuple
@@ -134,7 +134,11 @@ class Compiled:
         self.whole: dict[Kinds, Container[int]] = {}
         # Whether each result is a Value, as the first call returned them.
         self.values: list[bool] = []
+        # The leaves that took part, and in which modes of the modules they were looked for.
+        self.found: dict[int, Value] = {}
+        self.modes: set[int] = set()
         self._told = False
+        self._fruitless = 0
         self._inside = False
         self._lock = threading.RLock()
 
@@ -159,7 +163,8 @@ class Compiled:
             try:
                 if self.latest is not None and self.version == structure.version and not kwargs:
                     kinds, recorded = self.latest
-                    if kinds[2] is state.tracking and self.like(args, kinds) and self.settled():
+                    now = state.tracking, structure.mode
+                    if kinds[2] == now and self.like(args, kinds) and self.settled():
                         found = self.run(recorded, args)
                         return found[0] if found else self.elsewhere(args, kinds, recorded)
                 return self.anew(args, kwargs)
@@ -323,35 +328,39 @@ class Compiled:
     def anew(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """A call that the latest program does not know: another program, as ever, or recorded."""
         if self.version != structure.version or not self.settled():
+            self.modes, self.found = set(), {}
             return self.look(args, kwargs)
+        if structure.mode not in self.modes:
+            return self.look(args, kwargs)  # other leaves may take part
         if kwargs:
             return self.eager(args, kwargs)
         try:
-            kinds = tuple(map(self.kind_of, args)), (), STATE.get().tracking
+            now = STATE.get().tracking, structure.mode
+            kinds = tuple(map(self.kind_of, args)), (), now
         except Unfit:
             return self.eager(args, kwargs)
         if kinds in self.refused:
             return self.eager(args, kwargs)
         if kinds in self.programs:
             return self.elsewhere(args, kinds)
-        self.tell()
+        self.tell(kinds)
         return self.record(args, kinds)
 
-    def tell(self) -> None:
+    def tell(self, kinds: Kinds) -> None:
         """Say once that it records again."""
-        if self.programs and not self._told:
+        if not self._told and any(known[2] == kinds[2] for known in self.programs):
             self._told = True
             warnings.warn(
-                "te.compile records again for arguments of another shape, dtype or layout, or another "
-                "integer (write float(n) where it is only computed with); each kind has its "
-                "program from then on. This is said once",
+                "te.compile records again for arguments of another shape, dtype or layout, or "
+                "another integer (write float(n) where it is only computed with); each kind has "
+                "its program from then on. This is said once",
                 RecordingWarning,
                 stacklevel=5,
             )
 
     def look(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run as ever, and note down which leaves take part."""
-        found: dict[int, Value] = {}
+        found = self.found
 
         def listen(node: Node, gradient: Any) -> None:
             if gradient is None:
@@ -359,7 +368,17 @@ class Compiled:
                     if isinstance(item, Value) and item.op is None:
                         found.setdefault(id(item), item)
 
-        version = structure.version
+        # What the calls before this one have led to.
+        self._fruitless = self._fruitless + 1 if self.latest is None and self.modes == set() else 0
+        if self._fruitless == MOST_FAILURES + 1:
+            warnings.warn(
+                f"te.compile has not come to record {self.f!r:.80}: at each call a module is given "
+                "another attribute or mode (self.last = ... in its forward, say); return such "
+                "values instead",
+                RecordingWarning,
+                stacklevel=4,
+            )
+        version, mode = structure.version, structure.mode
         token = RECORDER.set(Assigned(found))
         try:
             with observe(listen), changed(recording=True):
@@ -381,6 +400,7 @@ class Compiled:
         ends = ends_of(returned)
         self.values = [isinstance(each, Value) for each in ends]
         self.version = version if version == structure.version else -1
+        self.modes.add(mode)
         return results
 
     def settle(self, leaves: list[Value], moved: set[int]) -> None:
@@ -401,7 +421,11 @@ class Compiled:
                 self.housing.append((leaf, housed(leaf), leaf.requires_grad))
             elif id(leaf) not in members:
                 self.scalars.append((leaf, leaf.requires_grad))
-        self.known = {id(leaf) for leaf, *_ in (*self.housing, *self.scalars)}
+        self.known = set(map(id, self.leaves()))
+
+    def leaves(self) -> list[Value]:
+        """All that take part."""
+        return [*(leaf for leaf, _, _ in self.housing), *(leaf for leaf, _ in self.scalars)]
 
     # ---- what the arguments are ----
 
@@ -449,7 +473,7 @@ class Compiled:
             run = self.traced(tape, args)
             try:
                 recorded, writes = self.updated(run, args)
-            except TracingError as error:  # a rule of the user's own, which steps as well uncompiled
+            except TracingError as error:  # in a rule of the user's own, which steps uncompiled
                 raise Untraced(str(error)) from error
         except Untraced as unknown:
             forget(tape)
@@ -488,7 +512,7 @@ class Compiled:
             or not all(map(same, found, expected))
             or not all(same(into, value) for into, value in writes)
         ):
-            self.refuse(kinds, "its program gives other numbers; please report it with the function")
+            self.refuse(kinds, "its program gives other numbers; please report it with the code")
             forget(tape)
             return self.undone(saved, args)
         self.finish(recorded, found, args)
@@ -524,7 +548,7 @@ class Compiled:
     def traced(self, tape: Tape, args: tuple[Any, ...]) -> Run:
         """Forward and backward with stand-ins; all is as before then."""
         run = Run(tape)
-        leaves = [leaf for leaf, *_ in (*self.housing, *self.scalars)]
+        leaves = self.leaves()
         before = [(leaf, leaf._data, leaf.grad, leaf.serial) for leaf in leaves]
         stand_ins = [tape.given(leaf._data) for leaf in leaves]
         for leaf, stand_in in zip(leaves, stand_ins, strict=True):
@@ -599,7 +623,7 @@ class Compiled:
         outputs = [slot_of(each) for each in run.results]
         grown: list[Value] = []
         if self.optimizer is None:
-            for leaf, *_ in (*self.housing, *self.scalars):
+            for leaf in self.leaves():
                 if id(leaf) in run.gradients:
                     grown.append(leaf)
                     outputs.append(slot_of(run.gradients[id(leaf)]))
@@ -610,7 +634,7 @@ class Compiled:
             for part in self.parts:
                 for leaf, place in zip(part.leaves, part.gradients, strict=True):
                     targets.append((tape.named(as_array(run.gradients[id(leaf)])), place))
-            for leaf, *_ in (*self.housing, *self.scalars):
+            for leaf in self.leaves():
                 if id(leaf) in run.gradients and id(leaf) not in moved:
                     grown.append(leaf)  # not the optimiser's
                     outputs.append(slot_of(run.gradients[id(leaf)]))
@@ -623,10 +647,15 @@ class Compiled:
                 place[...] = value_of(run.gradients[id(leaf)])
             rate = tape.given(part.group["lr"])
             rates.append(rate.slot)
-            data, gradient = tape.given(part.data), tape.given(part.gradient)
-            run.held[data.slot], run.held[gradient.slot] = part.data, part.gradient
+            arrays: dict[str, Any] = {
+                name: entry if isinstance(entry, int) else part.shaped(entry, self.optimizer)
+                for name, entry in part.states.items()
+            }
+            here, incoming = (part.shaped(a, self.optimizer) for a in (part.data, part.gradient))
+            data, gradient = tape.given(here), tape.given(incoming)
+            run.held[data.slot], run.held[gradient.slot] = here, incoming
             states: dict[str, Any] = {}
-            for name, entry in part.states.items():
+            for name, entry in arrays.items():
                 states[name] = tape.given(entry)
                 if isinstance(entry, int):
                     before.append(states[name].slot)
@@ -637,15 +666,15 @@ class Compiled:
             )
             if states_after.keys() != part.states.keys():
                 return None, []
-            later.append((tape.named(moved_to), part.data))
-            writes.append((part.data, value_of(moved_to)))
+            later.append((tape.named(moved_to), here))
+            writes.append((here, value_of(moved_to)))
             for name, entry in states_after.items():
                 if isinstance(part.states[name], int):
                     counts.append((part.states, name))
                     after.append(slot_of(entry))
                 else:
-                    later.append((tape.named(entry), part.states[name]))
-                    writes.append((part.states[name], value_of(entry)))
+                    later.append((tape.named(entry), arrays[name]))
+                    writes.append((arrays[name], value_of(entry)))
         program = Program(
             tape,
             [*run.inputs, *rates, *before],
@@ -737,7 +766,7 @@ def own(data: Any, leaves: Sequence[Value], stand_ins: Sequence[Traced]) -> Any:
     if isinstance(data, Traced) and isinstance(data.value, ndarray):
         for leaf, stand_in in zip(leaves, stand_ins, strict=True):
             if leaf.ndim and np.may_share_memory(data.value, stand_in.value):
-                return data.copy("K")
+                return data.tape.call(Method("copy"), (data, "K"))
     return data
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ..engine.blocks import BLOCK
-from .tape import Changed, Drawn, Instruction, Method, Slot, Tape
+from .parts import aligned
+from .tape import Changed, Drawn, Instruction, Method, Slot, Tape, slots
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -39,25 +40,6 @@ BY_NAME = frozenset({np.maximum, np.minimum})
 UNWRITTEN = r"[^\w.\[\] -]"
 
 
-def slots(item: Any) -> Iterator[Slot]:
-    """The slots in operands."""
-    if isinstance(item, Slot):
-        yield item
-    elif isinstance(item, tuple | list):
-        for each in item:
-            yield from slots(each)
-    elif isinstance(item, dict):
-        for each in item.values():
-            yield from slots(each)
-    elif isinstance(item, slice):
-        yield from slots((item.start, item.stop, item.step))
-
-
-def read(instruction: Instruction) -> list[Slot]:
-    """What an instruction needs."""
-    return [*slots(instruction.args), *slots(dict(instruction.kwargs))]
-
-
 def replaced(item: Any, names: Mapping[Slot, Slot]) -> Any:
     """Operands with other slots."""
     if isinstance(item, Slot):
@@ -72,19 +54,20 @@ def replaced(item: Any, names: Mapping[Slot, Slot]) -> Any:
 
 
 def simplified(
-    tape: Tape, outputs: Sequence[Slot], held: Container[Slot] = ()
+    tape: Tape, outputs: Sequence[Slot], held: Collection[Slot] = ()
 ) -> tuple[list[Instruction], dict[Slot, Slot]]:
-    """What leads to the outputs and guards, each computation once; and which slots became others."""
+    """What leads to outputs and guards, each computation once; and which slots became others."""
     values = {each.out: each.value for each in tape.instructions} | tape.inputs
     names: dict[Slot, Slot] = {}
     known: dict[Any, Slot] = {}
     single = []
     for each in tape.instructions:
-        args, kwargs = replaced(each.args, names), replaced(dict(each.kwargs), names)
-        if not isinstance(each.function, Drawn) and tape.constants.keys() >= {
-            *slots(args),
-            *slots(kwargs),
-        }:
+        if not names.keys().isdisjoint(each.reads):
+            each = replace(
+                each, args=replaced(each.args, names), kwargs=replaced(dict(each.kwargs), names)
+            )
+        args = each.args
+        if not isinstance(each.function, Drawn) and tape.constants.keys() >= {*each.reads}:
             if not each.guard:
                 tape.constants[each.out] = each.value
             continue
@@ -93,20 +76,18 @@ def simplified(
             continue
         operands = args
         if each.function in (np.add, np.multiply):  # either way round
-            operands = tuple(sorted(args, key=lambda item: repr(fingerprint(item))))
-        key = (each.guard, *fingerprint((each.function, operands, kwargs)))
+            operands = tuple(sorted(args, key=str))
+        key = (each.guard, *fingerprint((each.function, operands, each.kwargs)))
         if key in known and not isinstance(each.function, Drawn):
             names[each.out] = known[key]
             continue
         known[key] = each.out
-        single.append(
-            Instruction(each.function, args, kwargs, each.out, each.value, each.guard, each.scope, each.site)
-        )
+        single.append(each)
     wanted = {names.get(slot, slot) for slot in outputs}
     kept = []
     for each in reversed(single):
         if each.guard or isinstance(each.function, Drawn) or each.out in wanted:
-            wanted.update(read(each))
+            wanted.update(each.reads)
             kept.append(each)
     return kept[::-1], names
 
@@ -116,13 +97,14 @@ def unchanged(
     args: tuple[Any, ...],
     constants: Mapping[Slot, Any],
     values: Mapping[Slot, Any],
-    held: Container[Slot],
+    held: Collection[Slot],
 ) -> Slot | None:
     """The slot whose numbers a result is: a copy, as only what is held is written to, or x · 1."""
+    candidates: list[Slot]
     if isinstance(each.function, Method) and each.function.name == "copy":
         candidates = [slot for slot in args[:1] if slot not in held]
     elif each.function is np.multiply and not each.kwargs:
-        given = [constants.get(item) if isinstance(item, Slot) else item for item in args]
+        given: list[Any] = [constants.get(a) if isinstance(a, Slot) else a for a in args]
         candidates = [
             slot
             for slot, factor in zip(args, given[::-1], strict=True)
@@ -135,10 +117,12 @@ def unchanged(
         if any(np.may_share_memory(memory, values[each]) for each in held if each in values):
             continue  # a view of what is held
         same, value = values.get(slot), each.value
-        if isinstance(value, np.ndarray) and isinstance(same, np.ndarray):
-            if same.strides == value.strides and same.dtype == value.dtype:
-                if same.shape == value.shape:
-                    return slot
+        if (
+            isinstance(value, np.ndarray)
+            and isinstance(same, np.ndarray)
+            and (same.shape, same.strides, same.dtype) == (value.shape, value.strides, value.dtype)
+        ):
+            return slot
     return None
 
 
@@ -187,6 +171,20 @@ OF_TWO = frozenset(
 )
 
 
+@dataclass(eq=False)
+class Buffer:
+    """An array that instructions write to, its name, and its memory, which others use in turn."""
+
+    name: str
+    array: Array
+    memory: Array
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What a result must have in common with it."""
+        return self.array.shape, self.array.dtype, self.array.strides
+
+
 class Program:
     """Python source that does what a tape did, and the objects that it names.
 
@@ -227,13 +225,14 @@ class Program:
         self.targets: dict[Slot, Array] = {}
         self.copies: list[tuple[Slot, Array]] = []
         self.arrays: dict[Slot, Any] = dict(held)
-        used = {slot for each in self.instructions for slot in read(each)}
+        used = {slot for each in self.instructions for slot in each.reads}
         self.constants = tape.constants
         used |= {*slots(tuple(self.outputs)), *(became.get(slot, slot) for slot in wanted)}
         self.arrays |= {slot: a for slot, a in tape.constants.items() if slot in used}
         # Gradients are copied before the update, what they lead to after it.
         self.first_copies: list[tuple[Slot, Array]] = []
         self.direct: set[Slot] = set()
+        self.kept: dict[Slot, str] = {}
         for wanted_in, copies in ((targets, self.first_copies), (later, self.copies)):
             for slot, array in wanted_in:
                 slot = became.get(slot, slot)
@@ -253,8 +252,8 @@ class Program:
             self.names[slot] = self.hold(f"w{number}", array)
         self.inputs = [self.names[slot] for slot in inputs]
         self.roots: dict[Slot, Slot] = {}
-        self.owned: dict[Slot, Any] = {}  # by the root that fills it: a buffer and its key
-        self.free: dict[Any, list[tuple[str, Array]]] = {}
+        self.owned: dict[Slot, Buffer] = {}  # by the root that fills it
+        self.free: list[Buffer] = []
         self.lines: list[str] = []
         self.scratch: dict[str, Array] = {}  # for blocks
         self.tested: list[Array] = []  # gradients that are known to be finite
@@ -264,7 +263,11 @@ class Program:
         self.source = self.written()
         self.function = self.function_of()
         # What was recorded is not needed any more, and large.
-        for name in ("instructions", "values", "arrays", "owned", "free", "roots", "known"):
+        for name in (
+            *("instructions", "values", "arrays", "owned", "free", "roots", "known", "constants"),
+            *("names", "targets", "last", "lines", "before", "copies", "first_copies", "direct"),
+            *("returned", "tested", "scratch", "outputs", "inputs"),
+        ):
             delattr(self, name)
 
     # ---- memory ----
@@ -278,32 +281,42 @@ class Program:
     def relate(self, each: Instruction) -> None:
         """Note down whose memory a result shares."""
         if isinstance(each.value, np.ndarray):
-            for slot in read(each):
+            for slot in each.reads:
                 base = self.values.get(slot)
                 if isinstance(base, np.ndarray) and np.may_share_memory(each.value, base):
                     self.roots[each.out] = slot
                     return
 
     def buffer(self, slot: Slot, value: Array) -> str:
-        """Memory for a result, of the recorded layout; what is free is used again."""
-        key = value.shape, value.dtype, value.strides
-        pool = self.free.setdefault(key, [])
-        if pool:
-            name, array = pool.pop()
+        """Memory for a result, of the recorded layout; what is free is used again.
+
+        Best what was used last and has this form, else the smallest that is large enough and not
+        much too large.
+        """
+        form = value.shape, value.dtype, value.strides
+        size = value.nbytes
+        for found in reversed(self.free):
+            if found.form == form:
+                break
         else:
+            fitting = [each for each in self.free if size <= each.memory.nbytes <= 2 * size]
+            memory = min(fitting, key=lambda each: each.memory.nbytes).memory if fitting else None
+            self.free = [each for each in self.free if each.memory is not memory]
+            if memory is None:
+                memory = aligned(size, np.uint8)
+                self.bytes += size
             self.count += 1
-            name = f"b{self.count}"
-            array = self.objects[name] = np.empty_like(value, subok=False)
-            self.known[id(array)] = name
-            self.bytes += array.nbytes
-        self.owned[slot] = key, name, array
-        self.arrays[slot] = array
-        return name
+            strides = np.empty_like(value, subok=False).strides
+            array: Array = np.ndarray(value.shape, value.dtype, memory, 0, strides)
+            found = Buffer(self.hold(f"b{self.count}", array), array, memory)
+        self.free = [each for each in self.free if each is not found]
+        self.owned[slot] = found
+        self.arrays[slot] = found.array
+        return found.name
 
     def release(self, slot: Slot) -> None:
         """Give the memory of a result back."""
-        key, name, array = self.owned.pop(slot)
-        self.free[key].append((name, array))
+        self.free.append(self.owned.pop(slot))
 
     # ---- writing ----
 
@@ -313,11 +326,15 @@ class Program:
             self.relate(each)
         self.last = last = dict[Slot, int]()
         for number, each in enumerate(self.instructions):
-            for slot in read(each):
+            for slot in each.reads:
                 last[self.root(slot)] = number
         end = len(self.instructions)
         self.returned = {self.root(slot) for slot in slots(tuple(self.outputs))}
-        for slot in (*self.returned, *self.targets, *(slot for slot, _ in (*self.copies, *self.first_copies))):
+        for slot in (
+            *self.returned,
+            *self.targets,
+            *(slot for slot, _ in (*self.copies, *self.first_copies)),
+        ):
             last[self.root(slot)] = end
         scope = ""
         self.before: list[str] = []
@@ -328,7 +345,9 @@ class Program:
             self.number = number
             if number == self.mark:
                 self.copy(self.first_copies)
+                self.keep()
                 self.before, self.lines = self.lines, []
+                self.own_gradients()
             if each.scope != scope:
                 scope = each.scope
                 # A scope has names that a user chose.
@@ -347,11 +366,19 @@ class Program:
                     self.release(root)
         if self.mark == end:
             self.copy(self.first_copies)
+            self.keep()
         self.copy(self.copies)
+
+    def own_gradients(self) -> None:
+        """Let the update write over gradients that it has read: nobody else sees them."""
+        places = {id(array) for array in self.checked}
+        for slot, array in self.arrays.items():
+            if id(array) in places and slot not in self.returned:
+                self.owned[slot] = Buffer(self.names[slot], array, array.view(np.uint8))
 
     def dying(self, each: Instruction) -> list[Slot]:
         """Whose memory is not needed after an instruction."""
-        roots = dict.fromkeys(self.root(slot) for slot in read(each))
+        roots = dict.fromkeys(self.root(slot) for slot in each.reads)
         return [r for r in roots if self.last[r] == self.number and r in self.owned]
 
     def run_from(self, start: int) -> int:
@@ -366,6 +393,13 @@ class Program:
             shape = each.value.shape
         return len(self.instructions)
 
+    def keep(self) -> None:
+        """Copy results that lie among the gradients, before an update takes their memory."""
+        for each in dict.fromkeys(slots(tuple(self.outputs))):
+            if self.root(each) in self.direct and isinstance(self.values[each], np.ndarray):
+                self.kept[each] = f"t{each.number}"
+                self.lines.append(f"{self.kept[each]} = {self.text(each)}.copy()")
+
     def copy(self, copies: Sequence[tuple[Slot, Array]]) -> None:
         """Put results where they belong."""
         for slot, array in copies:
@@ -378,7 +412,9 @@ class Program:
         value = each.value
         if each.guard:
             condition = self.text(each.args[0])
-            self.lines.append(f"if {'not ' if value else ''}{condition}: return failed({each.site})")
+            self.lines.append(
+                f"if {'not ' if value else ''}{condition}: return failed({each.site})"
+            )
             return
         array = isinstance(value, np.ndarray)
         if array and each.out in self.roots and self.hoisted(each):
@@ -425,12 +461,14 @@ class Program:
         return all(
             self.last.get(slot, -1) <= self.number
             for slot, array in self.arrays.items()
-            if slot not in self.roots and isinstance(array, np.ndarray) and np.may_share_memory(array, place)
+            if slot not in self.roots
+            and isinstance(array, np.ndarray)
+            and np.may_share_memory(array, place)
         )
 
     def hoisted(self, each: Instruction) -> bool:
         """Whether a view of memory that stays where it is was made once and for all."""
-        sources = read(each)
+        sources = each.reads
         if len(sources) != 1 or sources[0] not in self.arrays:
             return False
         base = self.arrays[sources[0]]
@@ -469,7 +507,7 @@ class Program:
             given += [f"{name}={self.text(item)}" for name, item in kwargs.items()]
             return f"{self.text(args[0])}.{function.name}({', '.join(given)})"
         numbers = not isinstance(each.value, np.ndarray) and not any(
-            isinstance(self.values.get(slot), np.ndarray) for slot in read(each)
+            isinstance(self.values.get(slot), np.ndarray) for slot in each.reads
         )
         if numbers and function in ON_NUMBERS and not kwargs:
             return f"{self.text(args[0])} {ON_NUMBERS[function]} {self.text(args[1])}"
@@ -496,14 +534,14 @@ class Program:
         """A number among the operands as an array, which NumPy need not make at each call."""
         if isinstance(item, Slot) and item in self.constants and isinstance(each.value, np.ndarray):
             array = self.constants[item]
-            others = [self.values[slot] for slot in read(each) if slot is not item]
+            others = [self.values[slot] for slot in each.reads if slot is not item]
             if any(np.shape(a) == each.value.shape for a in others) and np.ndim(array):
                 first = array.flat[0] if array.size else 0
                 if array.dtype.kind == "f" and np.all(array == first) and first != 0:
                     item = first
         if item.__class__ not in (int, float, np.float32, np.float64) or not math.isfinite(item):
             return item
-        dtypes = {a.dtype for a in map(self.values.get, read(each)) if isinstance(a, np.ndarray)}
+        dtypes = {a.dtype for a in map(self.values.get, each.reads) if isinstance(a, np.ndarray)}
         if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f":
             return item
         if isinstance(item, np.generic) and item.dtype != dtype:
@@ -564,7 +602,9 @@ class Program:
         parts = item if isinstance(item, tuple) else (item,)
         if not parts:
             return "()"
-        return ", ".join(map(self.text, parts)) + ("," if len(parts) == 1 and isinstance(item, tuple) else "")
+        return ", ".join(map(self.text, parts)) + (
+            "," if len(parts) == 1 and isinstance(item, tuple) else ""
+        )
 
     # ---- running ----
 
@@ -573,13 +613,13 @@ class Program:
         texts, seen = [], set[Slot]()
         for each in self.outputs:
             text = self.text(each)
-            if isinstance(each, Slot):
+            if isinstance(each, Slot) and each in self.kept and each not in seen:
+                text = self.kept[each]
+                seen.add(each)
+            elif isinstance(each, Slot):
                 root = self.root(each)
                 if isinstance(self.values[each], np.ndarray) and (
-                    root in self.arrays
-                    or each in self.arrays
-                    or root in self.given
-                    or root in seen
+                    root in self.arrays or each in self.arrays or root in self.given or root in seen
                 ):
                     text = f"{text}.copy()"
                 seen.add(root)
@@ -626,6 +666,7 @@ class Program:
         # Cheaper than np.errstate as a decorator, which costs as much as three operations.
         strict = Context()
         strict.run(np.seterr, over="raise", divide="raise", invalid="raise")
+        strict.run(np.setbufsize, 2048)  # for masks: as quick as 8192, and stays in the cache
         self.objects |= {"strictly": strict.run, "finite": math.isfinite}
         self.objects["failed"] = self.failed.append
         source = self.source
@@ -663,7 +704,7 @@ class Blocks:
     def __init__(self, program: Program, start: int, stop: int) -> None:
         self.program, self.start, self.stop = program, start, stop
         self.run = program.instructions[start:stop]
-        arrays = [program.values[slot] for each in self.run for slot in read(each)]
+        arrays = [program.values[slot] for each in self.run for slot in each.reads]
         widest = max(each.value.itemsize for each in self.run)
         widest = max(widest, *(a.itemsize for a in arrays if isinstance(a, np.ndarray)))
         self.shape = self.run[0].value.shape
@@ -690,13 +731,14 @@ class Blocks:
         lines = []
         for number, each in enumerate(self.run, self.start):
             program.number = number
-            for slot in read(each):
-                if np.shape(program.values[slot]) == self.shape:
-                    if slot not in self.scratch and slot not in names:
-                        program.names[slot] = self.part(whole[slot], program.arrays.get(slot))
+            for slot in each.reads:
+                if np.shape(program.values[slot]) != self.shape or slot in self.scratch:
+                    continue
+                if slot not in names:
+                    program.names[slot] = self.part(whole[slot], program.arrays.get(slot))
             for root in program.dying(each):
                 program.release(root)
-            for slot in {*read(each)} & self.scratch.keys():
+            for slot in {*each.reads} & self.scratch.keys():
                 if program.last[slot] == number:
                     self.free.setdefault(program.values[slot].dtype, []).append(self.scratch[slot])
             name = self.place(each, names)
@@ -733,7 +775,7 @@ class Blocks:
         name = f"s{self.count}{dtype.kind}{dtype.itemsize}"
         known = self.program.scratch.get(name)
         if known is None or known.size < self.step:
-            known = self.program.scratch[name] = np.empty(self.step, dtype)
+            known = self.program.scratch[name] = aligned(self.step, dtype)
             self.program.bytes += known.nbytes
         row = self.shape[1:] if self.rows else ()
         sizes = [self.step] * (len(self.cuts) - 1) + [self.rest]
@@ -774,7 +816,7 @@ def together(instructions: Sequence[Instruction]) -> list[Instruction]:
     for each in instructions:
         if last is not None:
             if entry_by_entry(each, values) and each.value.shape == last:
-                if behind.isdisjoint(read(each)):
+                if behind.isdisjoint(each.reads):
                     found.append(each)
                     continue
             elif not np.ndim(each.value) and not isinstance(each.function, Drawn):
@@ -817,7 +859,7 @@ def entry_by_entry(each: Instruction, values: Mapping[Slot, Any]) -> bool:
         return False
     return all(
         (a.shape == value.shape and a.flags.c_contiguous) or to_every_row(a, value)
-        for a in (values.get(slot) for slot in read(each))
+        for a in (values.get(slot) for slot in each.reads)
         if isinstance(a, np.ndarray) and a.ndim
     )
 

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -69,12 +70,9 @@ class Untraceable(Untraced):
 
     def copy(self) -> Any:
         """The array itself, copied."""
-        return self.tape.call(np.float64, (self.item,)) if self.number else self.item.copy("K")
-
-    @property
-    def number(self) -> bool:
-        """Whether it is one of Python's own."""
-        return isinstance(self.item, TracedNumber)
+        if isinstance(self.item, TracedNumber):
+            return self.tape.call(np.float64, (self.item,))
+        return self.tape.call(Method("copy"), (self.item, "K"))
 
 
 def refused(item: Traced | TracedNumber, what: str) -> Exception:
@@ -124,6 +122,22 @@ class Slot:
         return f"t{self.number}"
 
 
+def slots(item: Any) -> Iterator[Slot]:
+    """The slots in operands."""
+    if item.__class__ is Slot:
+        yield item
+    elif isinstance(item, tuple | list):
+        for each in item:
+            if each.__class__ is Slot:
+                yield each
+            elif isinstance(each, tuple | list | dict | slice):
+                yield from slots(each)
+    elif isinstance(item, dict):
+        yield from slots(tuple(item.values()))
+    elif isinstance(item, slice):
+        yield from slots((item.start, item.stop, item.step))
+
+
 @dataclass(eq=False)
 class Instruction:
     """out ← function(*args, **kwargs), where slots stand for what was computed before.
@@ -140,6 +154,11 @@ class Instruction:
     guard: bool = False
     scope: str = ""
     site: int = 0
+
+    @cached_property
+    def reads(self) -> tuple[Slot, ...]:
+        """The slots that it needs."""
+        return (*slots(self.args), *slots(dict(self.kwargs)))
 
 
 @dataclass(eq=False)
@@ -451,6 +470,7 @@ class Changed:
     function: Callable[..., Any]
 
     def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        """The copy."""
         array = array.copy()
         self.function(array, *args, **kwargs)
         return array
@@ -463,6 +483,7 @@ class Drawn:
     generator: np.random.Generator
 
     def __call__(self, shape: tuple[int, ...]) -> Any:
+        """The numbers."""
         return self.generator.random(shape)
 
 
@@ -473,6 +494,7 @@ class Method:
     name: str
 
     def __call__(self, array: Any, *args: Any, **kwargs: Any) -> Any:
+        """What the method returns."""
         return getattr(array, self.name)(*args, **kwargs)
 
 

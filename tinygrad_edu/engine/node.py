@@ -211,10 +211,8 @@ def constant(item: Any, op: Operation) -> Any:
     """An operand that is not a Node, in the form a graph may keep."""
     if item.__class__ is ndarray:
         array = item
-    elif item is None or item.__class__ in NUMBERS:
-        return item
-    elif hasattr(item, "tape"):  # an array of a recording
-        return item
+    elif item is None or item.__class__ in NUMBERS or hasattr(item, "tape"):
+        return item  # the last an array of a recording
     else:
         try:
             array = np.asarray(item)

@@ -75,7 +75,7 @@ ELSEWHERE = {
     "fit": "te.train.fit(model, ...)",
     "predict": "model(x), after model.eval()",
     "save": "te.train.save(model, path)",
-    "compile": "model as it is: there is nothing to compile",
+    "compile": "step = te.compile(loss_function, optimizer), and step(x, y)",
 }
 
 # The longest repr on one line.
@@ -114,7 +114,11 @@ class Module:
             if isinstance(part, Module):
                 object.__setattr__(part, "_name", path)
         if getattr(self, name, None) is not value:
-            structure.version += 1  # programs that were recorded look at what they were made of
+            # Programs that were recorded look at what they were made of.
+            if name == "training":
+                structure.switch(self)
+            else:
+                structure.version += 1
         object.__setattr__(self, name, value)
 
     def forward(self, *inputs: Any, **options: Any) -> Any:
@@ -321,12 +325,12 @@ def remembered(
     buffers: Sequence[Value], generators: Sequence[np.random.Generator]
 ) -> Callable[[], None]:
     """What a forward pass changes besides the graph, as a function that puts it back."""
-    kept = [leaf.data for leaf in buffers]
+    kept = [leaf._data for leaf in buffers]
     states = [each.bit_generator.state for each in generators]
 
     def put_back() -> None:
         for leaf, data in zip(buffers, kept, strict=True):
-            if leaf.data is not data:
+            if leaf._data is not data:
                 leaf.rebind(data)
         for generator, state in zip(generators, states, strict=True):
             generator.bit_generator.state = state

@@ -1,0 +1,1 @@
+"""A function that is recorded becomes a program: `te.compile`."""
