@@ -308,10 +308,12 @@ class Passes:
         wander = wander + self.fresh(number, 1, (rest - common**2) / block.width)
         along = 1 + float(np.mean(found.joint))
         curvature = float(np.mean(found.slope_curvature))
-        less = (rest / 2 + curvature - self.aligned[number] * along) / block.width
         kept = share(found.square, np.asarray(into.square * found.slope))
         aligned = 2 * bend + growth**2 * float(np.mean(kept)) * self.aligned[number]
-        return log + answer.log - less, wander, aligned
+        # What lies along h, in δ²; where it has grown large, it is most of δ² itself.
+        more = max(self.aligned[number] * along / block.width, -0.5)
+        less = (rest / 2 + curvature) / block.width - math.log1p(more)
+        return log + answer.log - less, wander, (1 + aligned) / (1 + more) - 1
 
     def through_norm(self, block: Block, into: Signal) -> Array:
         """1/variance, and what is lost as the mean and the scale take no gradient."""
