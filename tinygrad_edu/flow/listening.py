@@ -434,9 +434,10 @@ def some(size: int, most: int, random: np.random.Generator) -> Any:
 
 
 def answered_alike(root: Node, answer: int) -> float:
-    """What `root` would be if the node of serial `answer` were for each row as it is on average.
+    """What `root` would be if the node of serial `answer` were the same for each row.
 
-    NaN where it has one row, or `root` does not depend on it.
+    As it is on average, or 0, whichever is less: wild answers are wild on average too. NaN where it
+    has one row, or `root` does not depend on it.
     """
     newer = {id(root): root}
     pending = [root]
@@ -449,14 +450,18 @@ def answered_alike(root: Node, answer: int) -> float:
     z = nodes[0]._data
     if nodes[0].serial != answer or nodes[0] is root or not np.size(z) > np.shape(z)[-1]:
         return math.nan
-    alike = np.mean(z, axis=tuple(range(np.ndim(z) - 1)), keepdims=True)
-    found: dict[int, Any] = {id(nodes[0]): np.array(np.broadcast_to(alike, np.shape(z)))}
+    average = np.mean(z, axis=tuple(range(np.ndim(z) - 1)), keepdims=True)
+    costs = []
     with changed(tracking=False, observers=()), np.errstate(all="ignore"):
-        for node in nodes[1:]:
-            if node.op is not None and any(id(item) in found for item in node.inputs):
-                given = [found.get(id(item), numbers_of(item)) for item in node.inputs]
-                found[id(node)] = numbers_of(node.op(*given, **node.options))
-    return float(np.reshape(found[id(root)], -1)[0]) if id(root) in found else math.nan
+        for alike in (average, np.zeros_like(average)):
+            found: dict[int, Any] = {id(nodes[0]): np.array(np.broadcast_to(alike, np.shape(z)))}
+            for node in nodes[1:]:
+                if node.op is not None and any(id(item) in found for item in node.inputs):
+                    given = [found.get(id(item), numbers_of(item)) for item in node.inputs]
+                    found[id(node)] = numbers_of(node.op(*given, **node.options))
+            if id(root) in found:
+                costs.append(float(np.reshape(found[id(root)], -1)[0]))
+    return float(np.min(costs, initial=math.inf)) if costs else math.nan
 
 
 def flat_share(op: Operation, z: Array) -> float:
