@@ -102,8 +102,17 @@ def test_means_are_those_of_the_true_function(name: str, q: float) -> None:
             assert got == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
 
-@pytest.mark.parametrize("q", [0.2, 3.0])
-@pytest.mark.parametrize("name", ["tanh", "gelu", "mish"])
+@pytest.mark.parametrize(
+    ("name", "q"),
+    [
+        ("tanh", 3.0),
+        ("gelu", 0.2),
+        *(
+            pytest.param(name, q, marks=pytest.mark.thorough)
+            for name, q in (("tanh", 0.2), ("gelu", 3.0), ("mish", 0.2), ("mish", 3.0))
+        ),
+    ],
+)
 def test_means_against_an_integral_by_mpmath(name: str, q: float) -> None:
     found = moments(te.ACTIVATIONS[name], q)
     with mp.workdps(25):
@@ -171,7 +180,9 @@ def test_a_signal_of_0() -> None:
     assert found.growth == found.spread == 0
 
 
-@pytest.mark.parametrize("q", [0.01, 2.0, 50.0])
+@pytest.mark.parametrize(
+    "q", [2.0, *(pytest.param(q, marks=pytest.mark.thorough) for q in (0.01, 50.0))]
+)
 @pytest.mark.parametrize("correlation", [-1.0, -0.6, -0.4, 0.0, 0.1, 0.5, 0.95, 1.0])
 def test_products_of_correlated_signals(correlation: float, q: float) -> None:
     """ReLU's arc-cosine kernel (Cho and Saul 2009), and erf's arc-sine one (Williams 1997)."""
@@ -282,9 +293,11 @@ def test_fixed_points_known_beforehand(
 def test_a_fixed_point_is_where_the_map_leads(name: str, sigma_w2: float, sigma_b2: float) -> None:
     op = te.ACTIVATIONS[name]
     found = fixed_point(op, sigma_w2, sigma_b2)
-    q = 1.0
+    q, before = 1.0, 0.0
     for _ in range(200):
-        q = float(forward_map(op, q, sigma_w2, sigma_b2))
+        if q > 20 or abs(q - before) < 1e-12 * q:
+            break
+        before, q = q, float(forward_map(op, q, sigma_w2, sigma_b2))
     if math.isinf(found):
         assert q > 20
     else:
@@ -438,7 +451,14 @@ MODELS: dict[str, Callable[[int], Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+# In `make test` without those that another has parts of.
+ALIKE = {"batch norm in places", "residual, activation first", "another parameter"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.thorough if name in ALIKE else ()) for name in MODELS],
+)
 def test_models_of_the_package(name: str) -> None:
     compare(MODELS[name], 40)
 
@@ -457,7 +477,9 @@ def test_a_branch_that_ends_in_an_activation_adds_to_a_mean() -> None:
     assert te.flow.theory(model, x=x).q[-1] == pytest.approx(np.mean(z**2), rel=0.12)
 
 
-@pytest.mark.parametrize("kind", ["plain", "norm", "branches"])
+@pytest.mark.parametrize(
+    "kind", [pytest.param("plain", marks=pytest.mark.thorough), "norm", "branches"]
+)
 def test_how_far_networks_stray(kind: str) -> None:
     """A norm takes away what the signal has strayed; a branch brings in only its share of it."""
     width, seeds = 48, 120
@@ -669,7 +691,10 @@ def test_what_it_refuses(act: Callable[[Any], Any], error: type[Exception], mess
         act(te.nn.MLP([4, 3, 2]))
 
 
-@pytest.mark.parametrize(("init", "depth"), [("normal", 200), ("zeros", 3), ("ones", 100)])
+@pytest.mark.parametrize(
+    ("init", "depth"),
+    [pytest.param("normal", 200, marks=pytest.mark.thorough), ("zeros", 3), ("ones", 100)],
+)
 def test_signals_beyond_all_measure_make_no_noise(init: str, depth: int) -> None:
     theory = te.flow.theory(te.nn.MLP([64] * depth + [3], "relu", init=init))
     assert len(theory.delta) == depth

@@ -88,7 +88,7 @@ FEWEST = 10
 
 @dataclass(frozen=True)
 class Learning:
-    """What the losses say: medians over a window of passes at the start and the end of training.
+    """What the losses say: their level over a window of passes at the start and at the end.
 
     `guessing` is what answering every row alike costs, NaN where it is not known; `failed` says
     that it is no better than that, or far from its best, and not getting there either; `falling`,
@@ -278,18 +278,22 @@ def judged(flow: Flow) -> Learning:
     broken = bool(spoilt(flow)[-1])
     if not known.size:
         return Learning(math.nan, math.nan, math.nan, broken, count)
-    start, loss = float(np.median(known[: min(window, 5)])), level(losses[-window:])
+    # One batch may be cheap by chance, and a few passes may have taught much.
+    start, loss = max(float(known[0]), trimmed(known[:window])), level(losses[-window:])
     guessing = cost_of_guessing(np.array(flow.guessing, np.float64), known)
     if broken or not math.isfinite(loss):
         last = float(losses[-1]) if broken else loss
         return Learning(last, guessing, start, broken, count)
     # By the fall of the loss alone where guessing is not known. Who knows nothing is no better
     # than guessing, so that it costs no more than what the training began with.
-    base = start if math.isnan(guessing) else min(guessing, max(start, float(known[0])))
+    base = start if math.isnan(guessing) else min(guessing, start)
     best = min(float(np.median(each)) for each in np.array_split(known, -(-known.size // window)))
-    older, newer = losses[count // 2 : -(-3 * count // 4)], losses[-(-3 * count // 4) :]
-    fall = float(np.median(older) - np.median(newer)) if older.size and newer.size else 0.0
-    error = doubt(losses, max(newer.size, 1))
+    older, newer = losses[count // 2 : 3 * count // 4], losses[3 * count // 4 :]
+    before = trimmed(older) if older.size else loss
+    if max(trimmed(each) for each in np.array_split(losses, min(count, 4))) > WILD * known[0]:
+        before = min(before, base)  # to come down from a wild height is not to learn
+    fall = before - trimmed(newer)
+    error = doubt(losses, newer.size)
     better = base - loss > (1 - BETTER) * abs(base)
     # As many passes again, at this pace, would do.
     soon = base - (loss - 4 * fall) > (1 - BETTER) * abs(base)
@@ -302,15 +306,19 @@ def judged(flow: Flow) -> Learning:
 
 
 def doubt(losses: Array, size: int) -> float:
-    """The standard error of a difference of two medians of so many losses, by their jumps."""
+    """The standard error of a difference of two such means of so many losses, by their jumps."""
     noise = 1.0484 * float(np.median(np.abs(np.diff(losses)))) if losses.size > 1 else 0.0
     return 1.2533 * noise * math.sqrt(2 / size)
 
 
 def level(losses: Array) -> float:
-    """The median, or the mean of all but the highest tenth where some batches cost far more."""
-    most = np.sort(losses)[: -(-9 * losses.size // 10)]
-    return float(max(np.median(losses), np.mean(most)))
+    """The median, or the trimmed mean where some batches cost far more."""
+    return max(float(np.median(losses)), trimmed(losses))
+
+
+def trimmed(losses: Array) -> float:
+    """The mean of all but the highest tenth."""
+    return float(np.mean(np.sort(losses)[: -(-9 * losses.size // 10)]))
 
 
 def cost_of_guessing(numbers: Array, losses: Array) -> float:
@@ -473,7 +481,9 @@ def not_finite(view: View) -> Found:
 def symmetric(view: View) -> Found:
     """Units that are copies of each other, and layers of zeros one behind the other."""
     passes, rows = view.looks("symmetric")
-    shares = np.nan_to_num(medians(rows)) if passes.size else np.zeros(len(view.layers))
+    shares = np.zeros(len(view.layers))
+    if passes.size:  # a gradient that has died since tells nothing apart
+        shares = np.nan_to_num(np.fmax(rows[0], medians(rows)))
     zero = np.array([view.flow.sigma_w2.get(name, math.nan) == 0 for name in view.layers])
     # Zeros behind zeros get no gradient, so that nothing tells their units apart either.
     shares = np.where(zero & (np.roll(zero, 1) | np.roll(zero, -1)), 1.0, shares)
@@ -569,7 +579,7 @@ def crawls(flow: Flow) -> bool:
     if not np.all(np.isfinite(losses)) or losses.size < FEWEST:
         return False
     quarters = np.array_split(losses, 4)
-    first, second, third, last = (float(np.median(each)) for each in quarters)
+    first, second, third, last = map(trimmed, quarters)
     return third - last > max(2 * doubt(losses, quarters[0].size), (first - second) / 2)
 
 
@@ -619,30 +629,28 @@ def extremes(
     known = np.flatnonzero(~np.isnan(ratios))
     if not known.size or length < 1:
         return
-    period = ratios[view.period]
-    typical = float(np.median(period[~np.isnan(period)])) if np.any(~np.isnan(period)) else 1.0
+    inside = ratios[known[known < view.period.stop]]
     first = float(ratios[known[0]])
+    typical = [float(np.median(inside))] if inside.size else [1.0]
+    if view.failed:  # at first, on the whole, or in the end
+        typical += [first, float(np.median(inside[3 * inside.size // 4 :]))]
     for kind, limits, rank, worse in (
         ("vanishing", VANISHING, Rank.VANISHES, min),
         ("exploding", EXPLODING, Rank.EXPLODES, max),
     ):
-        value = worse(first, typical) if view.failed else typical
+        value = worse(typical)
         watch, sick = (beyond(value, limit, kind) for limit in limits)
         if not watch:
             continue
-        early = any(beyond(first, limit, kind) for limit in limits[int(sick) :][:1])
-        if value == first:
-            step = int(known[0])
-        else:
-            step = int(known[np.nanargmin(np.abs(np.log(ratios[known] / value)))]) if value else 0
+        limit = limits[int(sick)]
+        step = int(next(n for n in known if beyond(ratios[n], limit, kind)))
         factor = value ** (1 / length)
         facts_of = {**more, "factor": f"{factor:.2g}", "variant": kind + variant}
         if kind == "exploding" or variant:
             facts_of.pop("advice", None)
-        limit = limits[int(sick)]
         found = Finding(kind, view.grade(sick), layer, value, limit, AUTOTRAINER, step, facts_of)
         # What vanishes altogether does so in a layer that is dead or wholly flat.
-        yield rank if early and value > 0 else Rank.AFTER, found
+        yield rank if step == known[0] and value > 0 else Rank.AFTER, found
 
 
 def beyond(value: float, limit: float, kind: str) -> bool:

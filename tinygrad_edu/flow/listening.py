@@ -324,11 +324,11 @@ class Tracking(Flow):
         if np.ndim(weight) != 2 or weight.shape[-1] < 2:
             return math.nan
         mix = self._mix[: weight.shape[0]].astype(weight.dtype)
-        slopes = mix @ gradient
-        pairs = np.stack([mix @ weight, slopes], axis=1)
-        with np.errstate(all="ignore"):
-            pairs = pairs / np.max(np.abs(pairs), axis=0)
-        pairs = pairs[(slopes != 0) & np.all(np.isfinite(pairs), axis=1)]
+        pairs = np.stack([mix @ weight, mix @ gradient], axis=1)
+        largest = np.max(np.abs(pairs), axis=0)
+        if not np.all(np.isfinite(largest)):
+            return math.nan
+        pairs = pairs / np.where(largest > 0, largest, 1)
         # Rounding differs between columns, by their places in blocks.
         order = np.lexsort(np.round(pairs, 4).T[::-1])
         close = np.all(np.abs(np.diff(pairs[order], axis=0)) < 1e-5, axis=1)
