@@ -95,6 +95,20 @@ def test_a_training_that_ends_in_an_error_is_measured_to_its_end() -> None:
     assert not math.isfinite(tracker.flow.losses[-1])
 
 
+def test_weights_that_are_not_finite_raise_no_warning() -> None:
+    x, y = data()
+    model: Any = te.nn.MLP([3, 5, 1], "relu")
+    optimizer = te.optim.SGD(model.parameters(), lr=1e200)
+    with te.flow.track(model, every=1) as flow:
+        for _ in range(4):
+            with np.errstate(all="ignore"):
+                optimizer.zero_grad()
+                mse(model(x), y).backward()
+                optimizer.step()
+    assert len(flow) == 4
+    assert not np.isfinite(flow.losses).all()
+
+
 # ---- what guessing costs ----
 
 

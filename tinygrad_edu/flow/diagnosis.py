@@ -340,13 +340,16 @@ def cost_of_guessing(numbers: Array, losses: Array) -> float:
 
 
 def spoilt(flow: Flow) -> Array:
-    """Passes that have a number that is not finite: infinite loss or δ, or both are NaN.
+    """Passes that have a number that is not finite.
 
-    NaN alone may be what was not measured.
+    NaN alone may be what was not measured: the δ of a layer that was not reached, or losses that
+    are no single number.
     """
     delta, losses = flow["delta"], np.array(flow.losses, np.float64)
-    nothing = np.isnan(losses) & ~np.any(np.isfinite(delta), axis=1)
-    return np.asarray(np.isinf(losses) | np.any(np.isinf(delta), axis=1) | nothing)
+    unknown = np.isnan(losses)
+    if np.all(unknown):
+        unknown &= ~np.any(np.isfinite(delta), axis=1)
+    return np.asarray(np.isinf(losses) | np.any(np.isinf(delta), axis=1) | unknown)
 
 
 # ---- what the checks look at ----
@@ -360,12 +363,14 @@ class View:
         # What a loss is measured by: guessing, or what the training began with.
         self.base = learning.start if math.isnan(learning.guessing) else learning.guessing
         self.count = len(flow)
-        # What comes after the loss has settled says nothing of how it was learnt.
         self.first = float(flow.losses[0])
         self.wild = learning.loss > self.base + (WILD - 1) * abs(self.base)
+        # No step has made the loss so; what grows worse then began before.
+        self.born_wild = self.first > self.base + (HOPELESS - 1) * abs(self.base)
         middle = [np.median(each[np.isfinite(each)]) for each in self.updates()[1]]
         # The farthest step, by the layer in the middle.
         self.leap = float(max(middle, default=0.0))
+        # What comes after the loss has settled says nothing of how it was learnt.
         self.period = slice(0, self.count if self.failed else settled(flow))
 
     def grade(self, sick: bool = True) -> Grade:
@@ -481,19 +486,21 @@ def not_finite(view: View) -> Found:
 def symmetric(view: View) -> Found:
     """Units that are copies of each other, and layers of zeros one behind the other."""
     passes, rows = view.looks("symmetric")
-    shares = np.zeros(len(view.layers))
-    if passes.size:  # a gradient that has died since tells nothing apart
-        shares = np.nan_to_num(np.fmax(rows[0], medians(rows)))
-    zero = np.array([view.flow.sigma_w2.get(name, math.nan) == 0 for name in view.layers])
-    # Zeros behind zeros get no gradient, so that nothing tells their units apart either.
-    shares = np.where(zero & (np.roll(zero, 1) | np.roll(zero, -1)), 1.0, shares)
-    if np.max(shares) > MOST:
+    first = np.nan_to_num(rows[0]) if passes.size else np.zeros(len(view.layers))
+    zero = [False, *(view.flow.sigma_w2.get(name) == 0 for name in view.layers), False]
+    # Zeros beside zeros get no gradient, so that nothing tells their units apart either.
+    beside = [zero[i] and (zero[i - 1] or zero[i + 1]) for i in range(1, len(zero) - 1)]
+    first = np.where(beside, 1.0, first)
+    # Units may also become alike where weights are thrown about.
+    later = np.nan_to_num(medians(rows)) if passes.size else first
+    for shares, rank in ((first, Rank.SYMMETRIC), (later, Rank.AFTER)):
         worst = int(np.argmax(shares))
-        name = view.layers[worst]
-        more = {"activation": view.flow.activations.get(name) or "relu"}
-        share = float(shares[worst])
-        found = Finding("symmetric", view.grade(), name, share, MOST, SYMMETRY, 0, more)
-        yield Rank.SYMMETRIC, found
+        name, share = view.layers[worst], float(shares[worst])
+        if share > MOST:
+            more = {"activation": view.flow.activations.get(name) or "relu"}
+            step = int(passes[np.argmax(rows[:, worst] > MOST)]) if rank is Rank.AFTER else 0
+            yield rank, Finding("symmetric", view.grade(), name, share, MOST, SYMMETRY, step, more)
+            return
 
 
 def initialisation(view: View) -> Found:
@@ -528,19 +535,22 @@ def initialisation(view: View) -> Found:
 def harmed(view: View) -> bool:
     """Whether the first pass shows that the weights' scale is wrong."""
     flow = view.flow
-    ratio = flow.ratio()[0] if len(view.layers) > 1 else 1.0
-    if not VANISHING[0] <= ratio <= EXPLODING[0]:
+    if out_of_bounds(flow["delta"][0]):
         return True
     if any(share > limit for share, limit in flat_shares(view)[:1].reshape(-1, 2)):
         return True
     # Signals that shrink or grow from the first layer to the last by as much as gradients may.
-    passes, rows = view.looks("activation_std")
-    if passes.size:
-        row = rows[0][~np.isnan(rows[0])]
-        if row.size and not VANISHING[0] <= row[-1] / row[0] <= EXPLODING[0]:
-            return True
+    if any(map(out_of_bounds, view.looks("activation_std")[1][:1])):
+        return True
     # At the start a model should guess.
     return bool(flow.guessing and flow.losses[0] > EXPLODING[0] * flow.guessing[0])
+
+
+def out_of_bounds(sizes: Array) -> bool:
+    """Whether the first and the last that is known differ by more than ten times."""
+    known = sizes[~np.isnan(sizes)]
+    ratio = float(known[0] / known[-1]) if known.size else 1.0
+    return ratio < VANISHING[0] or ratio > EXPLODING[0]
 
 
 def steps(view: View) -> Found:
@@ -558,7 +568,9 @@ def steps(view: View) -> Found:
         step = int(passes[largest])
         grade = view.grade(ruined(view))
         found = Finding("step_large", grade, "", value, MOST_UPDATE, DEEP_CHECKER, step)
-        yield Rank.MADE_WILD if view.wild else Rank.STEP, found
+        yield Rank.MADE_WILD if view.wild and not view.born_wild else Rank.STEP, found
+    elif not (view.failed or np.any(most)):
+        return  # nobody took a step
     elif (farthest := float(np.max(most))) < LEAST_UPDATE:
         step = int(passes[np.argmax(most)])
         found = Finding("step_small", view.grade(), "", farthest, LEAST_UPDATE, DEEP_CHECKER, step)
@@ -650,7 +662,8 @@ def extremes(
             facts_of.pop("advice", None)
         found = Finding(kind, view.grade(sick), layer, value, limit, AUTOTRAINER, step, facts_of)
         # What vanishes altogether does so in a layer that is dead or wholly flat.
-        yield rank if step == known[0] and value > 0 else Rank.AFTER, found
+        early = beyond(first, limits[0] if view.born_wild else limit, kind)
+        yield rank if early and value > 0 else Rank.AFTER, found
 
 
 def beyond(value: float, limit: float, kind: str) -> bool:

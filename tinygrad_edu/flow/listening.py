@@ -136,6 +136,7 @@ class Tracking(Flow):
 
     # ---- listening ----
 
+    @np.errstate(all="ignore")  # of a training that has diverged there is still something to see
     def listen(self, node: Node, gradient: Any) -> None:
         """Take down what a new node, or a finished gradient, says of a layer."""
         if gradient is None:
@@ -297,6 +298,7 @@ class Tracking(Flow):
         if "activations" in looked:
             self.samples[len(self) - 1]["activation"][layer.name] = looked["activations"]
 
+    @np.errstate(all="ignore")
     def _note_updates(self) -> None:
         """How far the step after the last look has moved the weights."""
         for layer in self._watched:
