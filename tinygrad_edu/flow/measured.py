@@ -26,13 +26,13 @@ HEADINGS = {
         *("dead", "ΔW ÷ W", "signal ÷ noise"),
     ),
     "ja": (
-        *("層", "δ の rms(最初)", "δ の rms(最後)", "∇W の rms", "h の平均", "h の標準偏差"),
+        *("層", "δ の rms（最初）", "δ の rms（最後）", "∇W の rms", "h の平均", "h の標準偏差"),
         *("飽和", "死んだユニット", "ΔW ÷ W", "信号 ÷ 雑音"),
     ),
 }
 TITLES = {
     "en": "Gradient flow in {passes} backward passes",
-    "ja": "勾配の流れ(誤差逆伝播 {passes} 回)",
+    "ja": "勾配の流れ（逆伝播 {passes} 回）",
 }
 
 

@@ -246,7 +246,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "write": "Write: {code}",
     },
     "ja": {
-        "title": "対策の比較(重みとデータは同じ)",
+        "title": "対策の比較（重みとデータは同じ）",
         "columns": ("対策", "δ の比", "損失", "学習できた回数", "判定"),
         "before": "対策なし",
         "of": "{total} 回中 {count} 回",
@@ -258,11 +258,11 @@ TEXTS: dict[str, dict[str, Any]] = {
             "not applicable": "変える所がない",
             "": "",
         },
-        "cured": "治した対策:{names}。",
+        "cured": "治した対策：{names}。",
         "no cure": "どの対策でも治りませんでした。",
         "healthy": "対策なしで学習できています。",
-        "worse": "悪化した対策:{names}。",
-        "write": "次に書く行:{code}",
+        "worse": "悪化した対策：{names}。",
+        "write": "次に書く行：{code}",
     },
 }
 

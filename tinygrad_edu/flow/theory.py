@@ -56,11 +56,11 @@ HEADINGS = {
 TITLES = {"en": "At initialisation, by theory", "ja": "初期化直後の理論値"}
 ONWARDS = {
     "en": "Each layer passes on {factor} of rms δ (χ = {chi}, depth scale {scale} layers)",
-    "ja": "1 層さかのぼるごとに δ の rms は {factor} 倍(χ = {chi}、深さの尺度 {scale} 層)",
+    "ja": "1 層さかのぼるごとに δ の rms は {factor} 倍（χ = {chi}、深さの尺度 {scale} 層）",
 }
 CRITICAL = {
     "en": "{op} with biases of variance {bias} is critical (χ₁ = 1) at σ_w² = {critical}",
-    "ja": "{op} はバイアスの分散が {bias} のとき σ_w² = {critical} で臨界(χ₁ = 1)",
+    "ja": "{op} はバイアスの分散が {bias} のとき σ_w² = {critical} で臨界（χ₁ = 1）",
 }
 OFF_CENTER = {
     "en": "The weights of {name} have the mean {mean}, and theory takes it for 0",
