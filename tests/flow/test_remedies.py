@@ -228,6 +228,12 @@ def test_the_order_is_the_articles_and_everything_is_everything() -> None:
     assert sorted(each.name for each in found.tried) == sorted(REMEDIES)
 
 
+def test_the_first_cure_may_be_the_last_that_is_tried() -> None:
+    found = tried(remedies=["clipping", "he", "l2"], until_cured=True)
+    assert [each.name for each in found.tried] == ["clipping", "he"]
+    assert found.cures == ("he",)
+
+
 def test_processes_give_what_one_process_gives() -> None:
     alone = tried(remedies=["he"], epochs=3)
     with ProcessPoolExecutor(2) as processes:

@@ -130,10 +130,22 @@ REMEDIES: dict[str, Remedy] = {
             rate=0.01,
         ),
         Remedy(
+            "least_step",
+            {"en": "a thousandth of the step", "ja": "学習率を 1000 分の 1 に"},
+            "the optimiser with lr / 1000",
+            rate=0.001,
+        ),
+        Remedy(
             "larger_step",
             {"en": "ten times the step", "ja": "学習率を 10 倍に"},
             "the optimiser with 10 * lr",
             rate=10.0,
+        ),
+        Remedy(
+            "much_larger_step",
+            {"en": "a hundred times the step", "ja": "学習率を 100 倍に"},
+            "the optimiser with 100 * lr",
+            rate=100.0,
         ),
         Remedy(
             "largest_step",
@@ -159,18 +171,18 @@ REMEDIES: dict[str, Remedy] = {
 # The articles' order: the ReLU family, BatchNorm, Xavier and He; clipping and L2 for explosion.
 VANISHING = ("relu", "leaky_relu", "elu", "relu_he", "batchnorm", "xavier", "he")
 EXPLODING = ("clipping", "l2", "xavier", "he", "batchnorm")
-STEPS = ("smaller_step", "smallest_step", "clipping")
+SMALLER = ("smaller_step", "smallest_step", "least_step")
 ORDERS: dict[str, tuple[str, ...]] = {
     "vanishing": VANISHING,
     "saturated": VANISHING,
-    "exploding": (*EXPLODING, "smaller_step", "smallest_step"),
-    "non_finite": (*EXPLODING, "smaller_step", "smallest_step"),
-    "dead": ("leaky_relu", "elu", "batchnorm", "xavier", "he", "smaller_step", "smallest_step"),
+    "exploding": (*EXPLODING, *SMALLER),
+    "non_finite": (*EXPLODING, *SMALLER),
+    "dead": ("leaky_relu", "elu", "batchnorm", "xavier", "he", *SMALLER),
     "initialisation": ("xavier", "he", "batchnorm", "relu", "relu_he"),
     "symmetric": ("xavier", "he"),
-    "step_large": STEPS,
-    "oscillation": STEPS,
-    "step_small": ("larger_step", "largest_step"),
+    "step_large": (*SMALLER, "clipping"),
+    "oscillation": (*SMALLER, "clipping"),
+    "step_small": ("larger_step", "much_larger_step", "largest_step"),
 }
 
 
@@ -441,6 +453,7 @@ def try_remedies(
     epochs: int = 100,
     batch_size: int | None = None,
     everything: bool = False,
+    until_cured: bool = False,
     remedies: Sequence[str] | None = None,
     learnt: Callable[[Module], bool] | None = None,
     every: int = 10,
@@ -455,7 +468,8 @@ def try_remedies(
     starts from the same weights, and sees the same data in the same order, as the training without
     it. Which are tried, and in which order, follows from the diagnosis of that one: for vanishing
     gradients the ReLU family, BatchNorm, Xavier and He initialisation, for exploding ones clipping
-    and L2 first; `everything` adds all others; `remedies` names them instead.
+    and L2 first; `everything` adds all others; `remedies` names them instead. `until_cured` ends
+    with the first that cures.
 
     A model has learnt if its loss is at most half of what the same answer for every row would
     cost; `learnt(model)` decides otherwise. `executor` runs the trainings, several at a time (of
@@ -480,9 +494,15 @@ def try_remedies(
         shown = Terminal(sys.stderr if progress else io.StringIO())
     before = Tried(None, tuple(ran(experiment, ["before"], numbers, executor, shown)[0]))
     order = list(remedies) if remedies is not None else chosen(before, everything)
-    found = ran(experiment, order, numbers, executor, shown)
-    tried = [Tried(REMEDIES[name], tuple(runs)) for name, runs in zip(order, found, strict=True)]
-    return Remedies(before, tuple(replace(each, verdict=judge(each, before)) for each in tried))
+    tried: list[Tried] = []
+    for names in [[name] for name in order] if until_cured else [order]:
+        found = ran(experiment, names, numbers, executor, shown)
+        for name, runs in zip(names, found, strict=True):
+            one = Tried(REMEDIES[name], tuple(runs))
+            tried.append(replace(one, verdict=judge(one, before)))
+        if until_cured and tried[-1].verdict == "cured":
+            break
+    return Remedies(before, tuple(tried))
 
 
 def ran(
