@@ -185,7 +185,8 @@ def test_a_training_that_diverges_is_reported(lang: str, tmp_path: Path) -> None
 
 
 def test_a_sick_network_is_no_error_of_the_command() -> None:
-    assert call(*"--lr 1e200 --activation relu --depth 3 --width 8 --no-plots".split()) == 0
+    line = "--lr 1e200 --activation relu --depth 3 --width 8 --no-plots"
+    assert call(*line.split()) == 0
 
 
 # ---- files ----

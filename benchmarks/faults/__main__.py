@@ -16,7 +16,7 @@ from time import perf_counter
 
 import tinygrad_edu as te
 from benchmarks.faults import HEALTHY, Case, examine
-from tinygrad_edu.flow.diagnosis import KINDS
+from tinygrad_edu.flow import KINDS
 from tinygrad_edu.tables import aligned
 
 BAR, CURED_BAR = 0.95, 0.9

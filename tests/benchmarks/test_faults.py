@@ -22,7 +22,7 @@ from benchmarks.faults.judging import (
     draws,
 )
 from benchmarks.faults.recipes import Recipe, Score, alike, inputs_times, ratio, score
-from tinygrad_edu.flow.diagnosis import KINDS
+from tinygrad_edu.flow import KINDS
 
 STEP = {"step_large", "step_small"}
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import tinygrad_edu as te
-from tinygrad_edu.flow import diagnosis
+from tinygrad_edu.flow import symptoms
 from tools import flow_stories
 from tools.verify_pictures import FOLDER
 
@@ -80,19 +80,19 @@ def test_the_table_of_limits_is_that_of_the_diagnosis() -> None:
     rows = {
         kind: cells
         for kind, cells in re.findall(r"^\| `(\w+)`[^|]*\|(.*)\|$", guide, re.M)
-        if kind in diagnosis.KINDS
+        if kind in symptoms.KINDS
     }
-    assert set(rows) == set(diagnosis.KINDS)
+    assert set(rows) == set(symptoms.KINDS)
     for kind, numbers in {
-        "vanishing": [*diagnosis.VANISHING],
-        "exploding": [*diagnosis.EXPLODING],
-        "dead": [100 * diagnosis.MOST, 100 * diagnosis.DYING],
-        "saturated": [100 * diagnosis.MOST, 100 * diagnosis.most_flat(te.activations.relu)],
-        "initialisation": [diagnosis.FAR, diagnosis.FAR_EACH],
-        "symmetric": [100 * diagnosis.MOST],
-        "step_large": [diagnosis.MOST_UPDATE],
-        "step_small": [diagnosis.LEAST_UPDATE],
-        "oscillation": [100 * diagnosis.TURNS],
+        "vanishing": [*symptoms.VANISHING],
+        "exploding": [*symptoms.EXPLODING],
+        "dead": [100 * symptoms.MOST, 100 * symptoms.DYING],
+        "saturated": [100 * symptoms.MOST, 100 * symptoms.most_flat(te.activations.relu)],
+        "initialisation": [symptoms.FAR, symptoms.FAR_EACH],
+        "symmetric": [100 * symptoms.MOST],
+        "step_large": [symptoms.MOST_UPDATE],
+        "step_small": [symptoms.LEAST_UPDATE],
+        "oscillation": [100 * symptoms.TURNS],
     }.items():
         limits = rows[kind].rpartition("|")[0]
         found = [float(each) for each in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", limits)]

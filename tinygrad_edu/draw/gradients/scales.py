@@ -21,7 +21,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from ...flow import Flow
-from ...flow.diagnosis import EXPLODING, VANISHING
+from ...flow.symptoms import EXPLODING, VANISHING
 from ..heatmap import ABOVE, BELOW
 from ..style import GREY, plain, short
 

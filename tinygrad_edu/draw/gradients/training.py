@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from ...flow import Flow
-from ...flow.diagnosis import LEAST_UPDATE, MOST_UPDATE
+from ...flow.symptoms import LEAST_UPDATE, MOST_UPDATE
 from ..style import GREY, figure_context, legend_below, new_figure, short
 from .scales import (
     DEPTH_COLOURS,
