@@ -387,7 +387,7 @@ def test_losses_that_are_no_numbers_leave_the_question_open() -> None:
     assert not found.findings
     assert not found.learning.failed
     assert "cannot be told" in str(found)
-    assert "判断できない" in found.learning.line("ja")
+    assert "判断できません" in found.learning.line("ja")
 
 
 def test_numbers_that_are_not_finite() -> None:
@@ -460,12 +460,12 @@ def test_sentences_name_the_number_its_limit_and_the_reason() -> None:
         "Each layer passes on about 0.2 of rms δ; sigmoid's slope is at most 0.25."
     )
     assert found.text("ja") == (
-        "勾配消失:layers.0 の δ の rms は最終層の 0.00032 倍(限界 0.001)。"
-        "1 層さかのぼるごとに δ の rms が約 0.2 倍に縮む(sigmoid の微分値は最大でも 0.25)。"
+        "勾配消失：layers.0 の δ の rms は最終層の 0.00032 倍です（限界 0.001）。"
+        "1 層さかのぼるごとに δ の rms が約 0.2 倍に縮みます（sigmoid の微分値は最大でも 0.25）。"
     )
     assert found.advice() == 'te.nn.MLP(widths, "relu")  # He initialisation by itself'
     assert found.learning.line() == "0.7 after 50 passes (guessing costs 0.7): NOT LEARNING"
-    assert found.learning.line("ja").endswith("学習できていない")
+    assert found.learning.line("ja").endswith("学習できていません")
     heading, row = found.rows("ja")
     assert heading[0] == "所見"
     assert row[:6] == ("勾配消失", "異常", "layers.0", "0.00032", "< 0.001", "0")

@@ -246,7 +246,7 @@ def test_the_table_says_what_to_write_in_both_languages() -> None:
     before = several(0, [0.7] * 5, name="before")
     cured, worse = several(5, [0.1] * 5, "he"), several(0, [2.0] * 5, "l2")
     found = Remedies(before, (replace(cured, verdict="cured"), replace(worse, verdict="worse")))
-    for lang, words in (("en", ("Cured by", "Worse with")), ("ja", ("治した", "悪化"))):
+    for lang, words in (("en", ("Cured by", "Worse with")), ("ja", ("効いた対策", "悪化"))):
         table = found.table(lang)
         assert all(word in table for word in words)
         assert REMEDIES["he"].code in table

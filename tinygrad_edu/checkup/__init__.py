@@ -10,6 +10,7 @@ from dataclasses import replace
 from .. import flow
 from ..errors import UnknownNameError
 from ..files import writable_folder, write_bytes, write_text
+from ..flow.sweep import pool
 from ..runs import find_font
 from ..terminal import Terminal
 from ..train import Run
@@ -24,7 +25,6 @@ from .networks import (
     Settings,
     check,
     look,
-    processes,
     remedies,
 )
 from .pages import (
@@ -100,7 +100,7 @@ def run(settings: Settings, terminal: Terminal, shown: str) -> None:
         if settings.remedy:
             terminal.say()
             terminal.say(text["remedies_head"].format(seeds=settings.seeds))
-            with processes(settings.workers) as executor:
+            with pool(None, settings.workers) as executor:
                 tried = remedies(settings, executor, terminal)
             head, *rows = tried.rows(settings.lang)
             terminal.table(head, rows, left=(0, 4))
@@ -157,7 +157,7 @@ def sweep(plan: Plan, settings: Settings, terminal: Terminal) -> flow.Sweep:
     terminal.say(text["sweep_head"].format(keys=keys, count=count))
     if plan.done:
         terminal.say(text["resumed"].format(file=plan.path, done=plan.done, count=count))
-    with processes(settings.workers) as executor:
+    with pool(None, settings.workers) as executor:
         found = plan.go(executor, terminal)
     terminal.table(grid_columns(plan, text), plan.rows(found), left=range(len(plan.keys)))
     if failed := failures(found, text):

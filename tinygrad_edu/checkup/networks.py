@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -268,19 +265,3 @@ def trial(settings: Settings) -> dict[str, float]:
     found = experiment.run("before", settings.seed)
     assert found is not None
     return {"ratio": found.ratio, "learnt": float(found.learnt), "loss": found.loss}
-
-
-def prepare() -> None:
-    """Make a process silent about what overflows, and about Ctrl-C."""
-    np.seterr(over="ignore", invalid="ignore", divide="ignore")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-@contextmanager
-def processes(count: int | None) -> Iterator[Executor]:
-    """As many as asked for; what waits is given up where the block is left by an error."""
-    workers = ProcessPoolExecutor(count or os.cpu_count(), initializer=prepare)
-    try:
-        yield workers
-    finally:
-        workers.shutdown(cancel_futures=True)

@@ -6,7 +6,7 @@ HEADINGS = {
     "en": ("finding", "grade", "where", "measured", "limit", "pass", "source of the limit"),
     "ja": ("所見", "判定", "場所", "測定値", "限界", "回", "限界の出典"),
 }
-TITLES = {"en": "Gradient flow: {grade}", "ja": "勾配の流れ:{grade}"}
+TITLES = {"en": "Gradient flow: {grade}", "ja": "勾配の流れ：{grade}"}
 GRADES = {
     "en": {"healthy": "healthy", "watch": "watch", "sick": "sick"},
     "ja": {"healthy": "健全", "watch": "要観察", "sick": "異常"},
@@ -48,12 +48,12 @@ LEARNING = {
         "unknown": "it cannot be told whether it learns",
     },
     "ja": {
-        "costs": "誤差逆伝播 {steps} 回の後の損失 {loss}(当てずっぽうなら {guessing}):{state}",
-        "alone": "誤差逆伝播 {steps} 回の後の損失 {loss}(最初は {start}):{state}",
-        "failed": "学習できていない",
-        "learning": "学習の途中",
-        "learnt": "学習できた",
-        "unknown": "学習できたかどうかは判断できない",
+        "costs": "逆伝播 {steps} 回の後の損失 {loss}（当てずっぽうなら {guessing}）：{state}",
+        "alone": "逆伝播 {steps} 回の後の損失 {loss}（最初は {start}）：{state}",
+        "failed": "学習できていません",
+        "learning": "学習の途中です",
+        "learnt": "学習できました",
+        "unknown": "学習できたかどうかは判断できません",
     },
 }
 NOTHING = {
@@ -65,10 +65,10 @@ NOTHING = {
         ),
     },
     "ja": {
-        "learnt": "限界を超えた項目はない。",
+        "learnt": "限界を超えた項目はありません。",
         "failed": (
-            "限界を超えた項目はないのに学習できていない。原因は勾配の流れの外にある。"
-            "データ、正解の値、モデルの大きさを確かめるとよい。"
+            "限界を超えた項目はないのに学習できていません。原因は勾配の流れの外にあります。"
+            "データ、正解の値、モデルの大きさを確かめてください。"
         ),
     },
 }
@@ -100,27 +100,27 @@ VERDICTS = {
         ),
     },
     "ja": {
-        "non_finite": "誤差逆伝播 {step} 回目から NaN か無限大が現れる{place}。",
-        "symmetric": "{layer} のユニットの {value} が互いに同じ重みを持つ(限界 {limit})。",
+        "non_finite": "{step} 回目の逆伝播から NaN か無限大が現れます{place}。",
+        "symmetric": "{layer} のユニットの {value} が互いに同じ重みです（限界 {limit}）。",
         "initialisation": (
-            "{layer} の重みの初期値が{size}。σ_w² = {value} に対し、"
-            "{activation} に適した値は {wanted}(限界 {limit})。"
+            "{layer} の重みの初期値が{size}ます。σ_w² = {value} に対し、"
+            "{activation} に適した値は {wanted} です（限界 {limit}）。"
         ),
-        "step_large": "1 回の更新で重みが自身の大きさの {value} 倍動いている(限界 {limit})。",
-        "step_small": "1 回の更新で重みが自身の大きさの {value} 倍しか動かない(限界 {limit})。",
-        "exploding": "勾配爆発:{layer} の δ の rms は最終層の {value} 倍(限界 {limit})。",
-        "vanishing": "勾配消失:{layer} の δ の rms は最終層の {value} 倍(限界 {limit})。",
+        "step_large": "1 回の更新で重みが自身の大きさの {value} 倍動いています（限界 {limit}）。",
+        "step_small": "1 回の更新で重みが自身の大きさの {value} 倍しか動きません（限界 {limit}）。",
+        "exploding": "勾配爆発：{layer} の δ の rms は最終層の {value} 倍です（限界 {limit}）。",
+        "vanishing": "勾配消失：{layer} の δ の rms は最終層の {value} 倍です（限界 {limit}）。",
         "exploding_time": (
-            "時間方向の勾配爆発:{layer} の最初の時刻の δ の rms は"
-            "最後の時刻の {value} 倍(限界 {limit})。"
+            "時間方向の勾配爆発：{layer} の最初の時刻の δ の rms は"
+            "最後の時刻の {value} 倍です（限界 {limit}）。"
         ),
         "vanishing_time": (
-            "時間方向の勾配消失:{layer} の最初の時刻の δ の rms は"
-            "最後の時刻の {value} 倍(限界 {limit})。"
+            "時間方向の勾配消失：{layer} の最初の時刻の δ の rms は"
+            "最後の時刻の {value} 倍です（限界 {limit}）。"
         ),
-        "dead": "{layer} のユニットの {value} が死んでいる(限界 {limit})。",
-        "saturated": "{layer} の出力の {value} が飽和している(限界 {limit})。",
-        "oscillation": "損失が振動している:直近のステップの {value} で増減が反転(限界 {limit})。",
+        "dead": "{layer} のユニットの {value} が死んでいます（限界 {limit}）。",
+        "saturated": "{layer} の出力の {value} が飽和しています（限界 {limit}）。",
+        "oscillation": "損失が振動しています：直近の {value} で増減が反転（限界 {limit}）。",
     },
 }
 # One sentence of why.
@@ -164,31 +164,32 @@ REASONS = {
     },
     "ja": {
         "non_finite": (
-            "NaN や無限大が 1 つでも生じると先の計算すべてに広がり、1 回の更新で全重みが壊れる。"
+            "NaN や無限大が 1 つでも生じると先の計算すべてに広がり、1 回の更新で全重みが壊れます。"
         ),
         "symmetric": (
-            "同じ重みから始めたユニットには同じ勾配が届くので、いつまでも同じ 1 個のままである。"
+            "同じ重みから始めたユニットには同じ勾配が届くので、いつまでも同じ 1 個のままです。"
         ),
         "initialisation_large": (
-            "{fan_in} 個の入力の和が大きくなりすぎ、信号も勾配も {activation} の働く範囲を外れる。"
+            "{fan_in} 個の入力の和が大きくなりすぎ、信号も勾配も "
+            "{activation} の働く範囲を外れます。"
         ),
         "initialisation_small": (
-            "{fan_in} 個の入力の和が小さくなりすぎ、層を通るたびに信号も勾配も弱まる。"
+            "{fan_in} 個の入力の和が小さくなりすぎ、層を通るたびに信号も勾配も弱まります。"
         ),
         "step_large": (
-            "目安は 0.001 ほど。ここまで大きいと最小値を飛び越え、学んだ内容も失われる。"
+            "目安は 0.001 ほどです。ここまで大きいと最小値を飛び越え、学んだ内容も失われます。"
         ),
-        "step_small": "目安は 0.001 ほど。この歩幅では重みは初期値からほとんど動かない。",
-        "exploding": "1 層さかのぼるごとに δ の rms が約 {factor} 倍になる。",
-        "vanishing": "1 層さかのぼるごとに δ の rms が約 {factor} 倍に縮む{slope}。",
-        "slope": "({activation} の微分値は最大でも {steepest})",
-        "exploding_time": "1 時刻さかのぼるごとに δ の rms が約 {factor} 倍になる。",
-        "vanishing_time": "1 時刻さかのぼるごとに δ の rms が約 {factor} 倍に縮む{slope}。",
-        "dead": "どのサンプルにも 0 を出すユニットは微分値も 0 なので、勾配では立ち直れない。",
+        "step_small": "目安は 0.001 ほどです。この歩幅では重みは初期値からほとんど動きません。",
+        "exploding": "1 層さかのぼるごとに δ の rms が約 {factor} 倍になります。",
+        "vanishing": "1 層さかのぼるごとに δ の rms が約 {factor} 倍に縮みます{slope}。",
+        "slope": "（{activation} の微分値は最大でも {steepest}）",
+        "exploding_time": "1 時刻さかのぼるごとに δ の rms が約 {factor} 倍になります。",
+        "vanishing_time": "1 時刻さかのぼるごとに δ の rms が約 {factor} 倍に縮みます{slope}。",
+        "dead": "どのサンプルにも 0 を出すユニットは微分値も 0 なので、勾配では立ち直れません。",
         "saturated": (
-            "{activation} が平らな所では微分値が最大値の 5 % を下回り、勾配がほとんど伝わらない。"
+            "{activation} が平らな所では微分値が最大値の 5 % を下回り、勾配がほとんど伝わりません。"
         ),
-        "oscillation": "1 歩ごとに最小値を行き過ぎ、次の 1 歩でまた戻り過ぎる。",
+        "oscillation": "1 歩ごとに最小値を行き過ぎ、次の 1 歩でまた戻り過ぎます。",
     },
 }
 # One line of code, and its comment.
@@ -233,8 +234,8 @@ COMMENTS = {
         "initialisation": "活性化関数に合った初期化が自動で選ばれる",
         "step_large": "ΔW ÷ W が 0.001 程度になるまで",
         "step_small": "ΔW ÷ W が 0.001 程度になるまで",
-        "exploding": "勾配クリッピング:勾配の長さを 1 までに抑える",
-        "exploding_time": "勾配クリッピング:勾配の長さを 1 までに抑える",
+        "exploding": "勾配クリッピング：勾配の長さを 1 までに抑える",
+        "exploding_time": "勾配クリッピング：勾配の長さを 1 までに抑える",
         "vanishing": "He の初期化が自動で選ばれる",
         "vanishing_small": "活性化関数に合った初期化が自動で選ばれる",
         "vanishing_residual": "勾配も各ブロックを迂回して流れる",
@@ -245,5 +246,5 @@ COMMENTS = {
         "oscillation": "損失がなめらかに下がるまで",
     },
 }
-SIZES = {"en": {True: "large", False: "small"}, "ja": {True: "大きすぎる", False: "小さすぎる"}}
-PLACES = {"en": ", first in {layer}", "ja": "(最初は {layer})"}
+SIZES = {"en": {True: "large", False: "small"}, "ja": {True: "大きすぎ", False: "小さすぎ"}}
+PLACES = {"en": ", first in {layer}", "ja": "（最初は {layer}）"}

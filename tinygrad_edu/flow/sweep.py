@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -16,6 +17,8 @@ from io import StringIO
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import FileError, OperandError, OtherTrainingError
 from ..files import writable_folder, write_text
@@ -159,11 +162,17 @@ def pool(executor: Executor | None, count: int | None) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    workers = ProcessPoolExecutor(count or os.cpu_count())
+    workers = ProcessPoolExecutor(count or os.cpu_count(), initializer=worker)
     try:
         yield workers
     finally:
         workers.shutdown(cancel_futures=True)
+
+
+def worker() -> None:
+    """Prepare a process: what overflows is said by its numbers, and Ctrl-C ends it in silence."""
+    np.seterr(all="ignore")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Store:

@@ -81,7 +81,7 @@ class Finding:
         form = form_of(self.kind)
         return {
             "layer": self.layer or WHOLE[lang],
-            "step": str(self.step),
+            "step": str(self.step + 1),  # counted from 1, as in the pictures
             "value": form(self.value),
             "limit": form(self.limit),
             "side": "" if math.isnan(self.limit) else "< " if self.value < self.limit else "> ",
