@@ -468,7 +468,7 @@ def test_sentences_name_the_number_its_limit_and_the_reason() -> None:
     assert found.learning.line("ja").endswith("学習できていません")
     heading, row = found.rows("ja")
     assert heading[0] == "所見"
-    assert row[:6] == ("勾配消失", "異常", "layers.0", "0.00032", "< 0.001", "0")
+    assert row[:6] == ("勾配消失", "異常", "layers.0", "0.00032", "< 0.001", "1")
 
 
 def test_the_same_is_said_everywhere() -> None:

@@ -154,6 +154,12 @@ REMEDIES: dict[str, Remedy] = {
             rate=1000.0,
         ),
         Remedy(
+            "giant_step",
+            {"en": "ten thousand times the step", "ja": "学習率を 1 万倍に"},
+            "the optimiser with 10_000 * lr",
+            rate=10_000.0,
+        ),
+        Remedy(
             "layernorm",
             {"en": "LayerNorm", "ja": "LayerNorm"},
             "te.nn.Sequential(te.nn.Linear(a, b), te.nn.LayerNorm(b), activation, ...)",
@@ -182,7 +188,7 @@ ORDERS: dict[str, tuple[str, ...]] = {
     "symmetric": ("xavier", "he"),
     "step_large": (*SMALLER, "clipping"),
     "oscillation": (*SMALLER, "clipping"),
-    "step_small": ("larger_step", "much_larger_step", "largest_step"),
+    "step_small": ("larger_step", "much_larger_step", "largest_step", "giant_step"),
 }
 
 
