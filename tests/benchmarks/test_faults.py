@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faults import HEALTHY, Case, examine
-from benchmarks.faults.__main__ import Judged, confusion, judged, main, rates
+from benchmarks.faults.__main__ import BAR, Judged, confusion, judged, rates
 from benchmarks.faults.judging import (
     DRAWN,
     OF_EACH,
@@ -185,20 +185,15 @@ def test_only_findings_that_are_sick_count() -> None:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("illness", WRITTEN)
-@pytest.mark.parametrize("seed", range(3))
-def test_what_is_written_down_is_honest(illness: str, seed: int) -> None:
+def test_what_is_written_down_is_honest(illness: str) -> None:
     for planted in WRITTEN[illness]:
-        assert planted.honest(seed), planted.recipe
+        assert planted.honest(0), planted.recipe
 
 
 @pytest.mark.thorough
-def test_sixty_networks_five_of_each_illness() -> None:
+def test_precision_and_recall_over_sixty_networks() -> None:
     made = cases(0)
     kinds = Counter("step" if case.kind in STEP else case.kind for case in made)
     assert kinds == dict.fromkeys(WRITTEN, OF_EACH) | {HEALTHY: OF_HEALTHY}
     assert len({case.name for case in made}) == 60
-
-
-@pytest.mark.thorough
-def test_precision_and_recall(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([]) == 0, capsys.readouterr().out
+    assert min(rates([judged(case, examine(case, 0)) for case in made])) >= BAR
