@@ -175,7 +175,7 @@ def numbers(line: str) -> list[float]:
     return [float(each) for each in re.findall(r"\d\.\d+e-\d+", line)]
 
 
-@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("lang", [pytest.param("en", marks=pytest.mark.thorough), "ja"])
 def test_a_training_that_diverges_is_reported(lang: str, tmp_path: Path) -> None:
     lines = run(tmp_path, activation="relu", lr=1e200, lang=lang, epochs=3, plots=lang == "en")
     text = TEXTS[lang]

@@ -18,6 +18,7 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 import tinygrad_edu as te
 from tests.draw.layout import problems
 from tests.draw.test_training import HAS_JAPANESE, in_each_language, legend
+from tests.shares import one_in
 from tinygrad_edu.draw import gradients
 from tinygrad_edu.draw.gradients import KINDS, words
 from tinygrad_edu.draw.gradients.scales import every, median, short_names
@@ -86,7 +87,7 @@ def lost(flow: Flow) -> Flow:
     return flow
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", one_in(2, KINDS))
 def test_fifty_sick_layers_and_one_layer_alone_can_be_read(kind: str) -> None:
     # A layout takes its time: the widest letters where there is most to draw.
     figures = in_each_language(lambda lang: te.draw.flow(sick(), kind, lang=lang))

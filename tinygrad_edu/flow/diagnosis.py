@@ -27,6 +27,7 @@ from .diagnosis_texts import (
     VERDICTS,
 )
 from .learning import Learning, judged
+from .listening import Tracker
 from .measured import Flow
 from .symptoms import CHECKS, Finding, Grade, View
 
@@ -125,7 +126,7 @@ class Diagnosis:
         return as_html(title, self.rows(), [self.learning.line(), *self.lines()])
 
 
-def diagnose(flow: Flow, learnt: bool | None = None) -> Diagnosis:
+def diagnose(flow: Flow | Tracker, learnt: bool | None = None) -> Diagnosis:
     """What is wrong with the training that `flow` has measured, the likeliest cause first.
 
     A finding is "sick" only where the training has failed to learn, by its losses beside what
@@ -134,6 +135,7 @@ def diagnose(flow: Flow, learnt: bool | None = None) -> Diagnosis:
     for an RNN also that of its first time step to its last. The other limits stand in the table,
     with their sources. Raises `OperandError` where nothing was measured.
     """
+    flow = flow.flow if isinstance(flow, Tracker) else flow
     if not len(flow):
         raise OperandError(
             "this flow has measured no backward pass; train inside of `with te.flow.track(model) "

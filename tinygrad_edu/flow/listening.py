@@ -77,9 +77,9 @@ class Tracking(Flow):
     """A `Flow` that is still listening: `with te.flow.track(model) as flow:`."""
 
     def __init__(self, model: Module, every: int = 10, entries: int = 4096) -> None:
-        for what, number in (("every", every), ("entries", entries)):
-            if not isinstance(number, int | np.integer) or number < 1:
-                raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
+        if not isinstance(model, Module):
+            raise OperandError(f"te.flow.track takes a model, a te.nn.Module, not {model!r:.60}")
+        check_counts(every, entries)
         random = np.random.default_rng(0)
         self._watched = [
             Watched(*layer, some(layer[2][-1].size, int(entries), random))
@@ -185,17 +185,19 @@ class Tracking(Flow):
             and node.scope.startswith(self._scope)
             and (op.name in CARRIES or isinstance(op, Carded))
         ):
-            layers = [
-                self._origins[item.serial]
+            known = [
+                item.serial
                 for item in node.inputs
                 if isinstance(item, Node) and item.serial in self._origins
             ]
-            if not layers or any(each is not layers[0] for each in layers):
+            if not known:
                 return
+            # Behind a residual sum it is z of the branch, which is newer than what passes by.
+            layer = self._origins[max(known)]
             if isinstance(op, Carded):
-                self._activation(layers[0], node, op)
+                self._activation(layer, node, op)
             else:
-                self._origins[node.serial] = layers[0]
+                self._origins[node.serial] = layer
 
     def _activation(self, layer: Watched, node: Node, op: Any) -> None:
         """Look at h = φ(z)."""
@@ -360,6 +362,7 @@ class Tracker(Callback):
     """
 
     def __init__(self, every: int = 10, entries: int = 4096) -> None:
+        check_counts(every, entries)
         self.every, self.entries = every, entries
         self._tracking: Tracking | None = None
         self._before: dict[str, Any] | None = None
@@ -410,6 +413,13 @@ def track(model: Module, every: int = 10, entries: int = 4096) -> Tracking:
     layers, `OperandError` for numbers below 1.
     """
     return Tracking(model, every, entries)
+
+
+def check_counts(every: int, entries: int) -> None:
+    """Refuse what is no count."""
+    for what, number in (("every", every), ("entries", entries)):
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
 
 
 def matrices(model: Module) -> list[tuple[str, str, tuple[Value, ...], bool]]:

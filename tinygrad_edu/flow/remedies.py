@@ -65,20 +65,20 @@ REMEDIES: dict[str, Remedy] = {
     for remedy in (
         Remedy(
             "relu",
-            {"en": "ReLU", "ja": "ReLU"},
-            'te.nn.MLP(widths, "relu", init="xavier_normal")',
+            {"en": "ReLU, weights as before", "ja": "ReLU（重みはそのまま）"},
+            'activation="relu"  # and init= as it was',
             surgery.activation("relu"),
         ),
         Remedy(
             "leaky_relu",
-            {"en": "Leaky ReLU", "ja": "Leaky ReLU"},
-            'te.nn.MLP(widths, "leaky_relu", init="xavier_normal")',
+            {"en": "Leaky ReLU, weights as before", "ja": "Leaky ReLU（重みはそのまま）"},
+            'activation="leaky_relu"  # and init= as it was',
             surgery.activation("leaky_relu"),
         ),
         Remedy(
             "elu",
-            {"en": "ELU", "ja": "ELU"},
-            'te.nn.MLP(widths, "elu", init="xavier_normal")',
+            {"en": "ELU, weights as before", "ja": "ELU（重みはそのまま）"},
+            'activation="elu"  # and init= as it was',
             surgery.activation("elu"),
         ),
         Remedy(
@@ -262,6 +262,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "healthy": "It learns without a remedy.",
         "worse": "Worse with: {names}.",
         "write": "Write: {code}",
+        "ratio": "δ ratio: rms δ of the first layer ÷ that of the last, median over the training.",
     },
     "ja": {
         "title": "対策の比較（重みとデータは同じ）",
@@ -281,6 +282,7 @@ TEXTS: dict[str, dict[str, Any]] = {
         "healthy": "対策なしで学習できています。",
         "worse": "悪化した対策：{names}。",
         "write": "次に書く行：{code}",
+        "ratio": "δ の比：最初の層の δ の rms ÷ 最終層の δ の rms（学習全体の中央値）。",
     },
 }
 
@@ -347,7 +349,7 @@ class Remedies:
             lines.append(text["worse"].format(names=names("worse")))
         if self.cures:
             lines.append(text["write"].format(code=REMEDIES[self.cures[0]].code))
-        return lines
+        return [text["ratio"], *lines]
 
     def table(self, lang: str = "en") -> str:
         """A row for the training without remedy and for each one that was tried."""
@@ -482,6 +484,21 @@ def try_remedies(
     processes: functions must be importable, no lambdas). Other options go to `te.train.fit`.
     Raises `UnknownNameError` for a remedy that does not exist, `OperandError` for what is no model.
     """
+    if isinstance(make_model, Module) or not callable(make_model):
+        raise OperandError(
+            "make_model is a function of the seed that returns a new model, such as "
+            f"lambda seed: te.nn.MLP(widths, seed=seed), not {make_model!r:.60}"
+        )
+    if not callable(make_optimizer):
+        raise OperandError(
+            "make_optimizer is a function of the parameters that returns a new optimiser, such as "
+            f"lambda p: te.optim.SGD(p, lr=0.1), not {make_optimizer!r:.60}"
+        )
+    remedies = [remedies] if isinstance(remedies, str) else remedies
+    if remedies is not None and not len(remedies):
+        raise OperandError(
+            "remedies is an empty list; leave it out for those that the case asks for"
+        )
     unknown = [name for name in remedies or () if name not in REMEDIES]
     if unknown:
         raise UnknownNameError(
@@ -542,7 +559,9 @@ def chosen(before: Tried, everything: bool) -> list[str]:
 
 def judge(tried: Tried, before: Tried) -> str:
     """What a remedy did: "cured", "better", "no help", "worse" or "not applicable"."""
-    if not tried.runs:
+    if not tried.runs or all(
+        run.losses == other.losses for run, other in zip(tried.runs, before.runs, strict=True)
+    ):
         return "not applicable"
     if tried.learnt >= enough(len(tried.runs)) and tried.learnt > before.learnt:
         return "cured"
@@ -568,7 +587,8 @@ def middle(numbers: Sequence[float]) -> float:
 def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> float:
     """What the best answer costs that is the same for every row, by Newton's method.
 
-    It begins with the mean of the model's answers, and ends where nothing gets better.
+    It begins with the mean of the model's answers, or with 0 if that costs less, and ends where
+    nothing gets better.
     """
     x, y = data
     with no_grad(), unchanged(model):
@@ -580,7 +600,9 @@ def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> flo
     def cost(constant: Any) -> Any:
         return np.sum(loss(np.broadcast_to(constant, shape), y))
 
-    least = float(cost(Value(answer)).item())
+    # Wild answers are wild on average too, and lie where no derivative leads back from.
+    starts = [(float(cost(Value(each)).item()), each) for each in (answer, np.zeros_like(answer))]
+    least, answer = min(starts, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
     for _ in range(50):
         slope, curvature = grad(cost)(answer), hessian(cost)(answer)
         if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(curvature))):

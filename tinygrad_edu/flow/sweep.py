@@ -59,15 +59,20 @@ class Sweep:
             for cell in self.failed
         ]
 
+    def title(self) -> str:
+        """How many cells have a result."""
+        count, total = len(self.cells), len(self.cells) + len(self.failed)
+        return f"Sweep of {total} cells" + (f", {total - count} of them failed" * (count < total))
+
     def table(self) -> str:
         """A row for each cell."""
-        return as_text(f"Sweep of {len(self.cells)} cells", self.rows(), self.notes())
+        return as_text(self.title(), self.rows(), self.notes())
 
     def __str__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return as_html(f"Sweep of {len(self.cells)} cells", self.rows(), self.notes())
+        return as_html(self.title(), self.rows(), self.notes())
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row for each cell; the file is whole or absent."""
@@ -112,6 +117,11 @@ def sweep(
         for each, result in finished(run, todo, executor):
             if isinstance(result, Exception):
                 errors[key(each)] = f"{type(result).__name__}: {result}"
+            elif not isinstance(result, Mapping):
+                raise OperandError(
+                    "the function of a sweep returns a dict of numbers and texts, such as "
+                    f'{{"ratio": 0.1, "learnt": True}}, not {result!r:.60}'
+                )
             else:
                 found[key(each)] = each | dict(result)
                 store.add(key(each), found[key(each)])

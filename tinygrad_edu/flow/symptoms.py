@@ -365,7 +365,7 @@ def gradients(view: View) -> Found:
         yield from extremes(view, layer, ratios, count - 1, about, "_time")
     delta = view.flow["delta"]
     seen = np.flatnonzero(np.any(np.isfinite(delta), axis=0))  # frozen layers have none
-    if seen.size > 1:
+    if seen.size > 1 and len(view.layers) > 2:  # of two the ratio is that of the last alone
         ratios = delta[:, seen[0]] / delta[:, seen[-1]]
         yield from extremes(view, view.layers[seen[0]], ratios, len(seen) - 1, more, "")
 

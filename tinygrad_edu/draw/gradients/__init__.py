@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 
 from ...errors import UnknownNameError, closest
-from ...flow import Flow, Theory
+from ...flow import Flow, Theory, Tracker
 from .depth import layers, trap
 from .samples import histograms
 from .sweep import grid
@@ -38,7 +38,7 @@ KINDS = ("layers", "epochs", "histograms", "updates", "trap", "time")
 
 
 def flow(
-    flow: Flow, kind: str = "layers", *, theory: Theory | None = None, lang: str = "en"
+    flow: Flow | Tracker, kind: str = "layers", *, theory: Theory | None = None, lang: str = "en"
 ) -> Figure:
     """One picture of what `te.flow.track` measured.
 
@@ -48,6 +48,7 @@ def flow(
     same model, is drawn in "layers" and "time". Raises `UnknownNameError` for another kind or
     language, `ValueError` for a flow without passes.
     """
+    flow = flow.flow if isinstance(flow, Tracker) else flow
     if kind in PREDICTED:
         return PREDICTED[kind](flow, theory=theory, lang=lang)
     if kind not in PLAIN:

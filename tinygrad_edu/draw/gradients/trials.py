@@ -68,7 +68,7 @@ def remedies(remedies: Remedies, *, lang: str = "en") -> Figure:
             block, column = divmod(number, across)
             above, below = panels[2 * block : 2 * block + 2, column]
             for each, style in zip((before, after), _STYLES, strict=True):
-                _curves(above, costs, _losses(each), style)
+                _curves(above, costs, _losses(each), style, first=1)
                 _curves(below, ratios, _ratios(each), style)
             above.axhline(level, color=GREY, linestyle=":", linewidth=1.2)
             marks = thresholds(below, say)
@@ -99,9 +99,9 @@ def remedies(remedies: Remedies, *, lang: str = "en") -> Figure:
     return figure
 
 
-def _curves(axes: Axes, scale: Scale, rows: Floats, style: dict[str, Any]) -> None:
+def _curves(axes: Axes, scale: Scale, rows: Floats, style: dict[str, Any], first: int = 0) -> None:
     """The median of rows, each of a seed, in a band from the smallest to the largest."""
-    places = np.arange(rows.shape[1]) + 1
+    places = np.arange(rows.shape[1]) + first  # epochs are counted from 1, layers from 0
     low, high = (scale.clipped(reduce(rows, axis=0)) for reduce in (np.fmin.reduce, np.fmax.reduce))
     axes.fill_between(places, low, high, color=style["color"], alpha=0.2, linewidth=0)
     scale.line(axes, places, median(rows), marker="" if len(places) > 1 else "o", **style)
