@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -328,6 +329,64 @@ def test_a_quantity_that_does_not_exist_is_refused() -> None:
         flow["saturation"]
     with pytest.raises(UnknownNameError, match="saturated"):
         flow.last("saturation")
+
+
+def test_a_tracker_may_stand_for_what_it_has_measured() -> None:
+    tracker = te.flow.Tracker()
+    model = te.nn.MLP([3, 5, 5, 1], "tanh")
+    optimizer = te.optim.SGD(model.parameters(), lr=0.05)
+    te.train.fit(model, data(), mse, optimizer, epochs=3, callbacks=[tracker], progress=False)
+    assert str(te.flow.diagnose(tracker)) == str(te.flow.diagnose(tracker.flow))
+    assert len(te.draw.flow(tracker).axes) == len(te.draw.flow(tracker.flow).axes)
+
+
+LIBRARY: Any = te.flow  # what a type checker would have found
+
+
+@pytest.mark.parametrize(
+    ("slip", "message"),
+    [
+        (lambda: LIBRARY.track(5), "takes a model"),
+        (lambda: LIBRARY.theory(3), "takes a model"),
+        (lambda: LIBRARY.Tracker(every=0), "every"),
+        (lambda: LIBRARY.theory(te.nn.MLP([2, 3, 1]), x=np.full((4, 2), np.nan)), "not finite"),
+        (lambda: LIBRARY.try_remedies(te.nn.MLP([2, 1]), data(), mse, adam), "lambda seed"),
+        (lambda: LIBRARY.try_remedies(lambda seed: None, data(), mse, 3), "lambda p"),
+        (
+            lambda: LIBRARY.try_remedies(
+                lambda seed: te.nn.MLP([3, 1]), data(), mse, adam, remedies=[], progress=False
+            ),
+            "empty list",
+        ),
+        (lambda: LIBRARY.sweep(str, {"object": [1]}, executor=threads(), progress=False), "dict"),
+    ],
+)
+def test_likely_slips_are_answered(slip: Any, message: str) -> None:
+    with pytest.raises(OperandError, match=message):
+        slip()
+
+
+def adam(parameters: list[te.Value]) -> te.optim.Optimizer:
+    return te.optim.Adam(parameters)
+
+
+def threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1)
+
+
+def test_every_block_of_a_residual_model_has_its_activation_measured() -> None:
+    def block() -> te.nn.Module:
+        inner = te.nn.Sequential(te.nn.BatchNorm(6), "relu", te.nn.Linear(6, 6))
+        return te.nn.Residual(inner)
+
+    model = te.nn.Sequential(
+        te.nn.Linear(3, 6), *(block() for _ in range(4)), "relu", te.nn.Linear(6, 1)
+    )
+    x, y = data()
+    with te.flow.track(model) as flow:
+        mse(model(x), y).backward()
+    measured = flow.last("activation_std")
+    assert [name for name in flow.layers[:-1] if np.isnan(measured[name])] == []
 
 
 def test_learning_is_not_changed_by_being_measured() -> None:
