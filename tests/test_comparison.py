@@ -266,6 +266,7 @@ def test_on_xor_all_but_linear_learn_and_sigmoid_last() -> None:
     assert all(row.epochs < TASKS["xor"].epochs for row in learnt)
 
 
+@pytest.mark.thorough
 def test_moons_are_learnt_late_or_never_where_the_function_or_the_gradient_fails() -> None:
     rows = {row.name: row for row in compare("moons", ["linear", "sigmoid", "tanh", "relu"]).rows}
     assert rows["relu"].epochs < 150

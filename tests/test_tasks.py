@@ -176,6 +176,7 @@ def test_no_two_parts_of_the_data_are_the_same(name: str) -> None:
         np.testing.assert_array_equal(y, y_again)
 
 
+@pytest.mark.thorough
 def test_no_digit_is_in_two_parts() -> None:
     pytest.importorskip("sklearn", reason="scikit-learn is an extra (2026-11-22)")
     parts = [{image.tobytes() for image in x} for x, _ in TASKS["digits"].sets()]

@@ -383,6 +383,7 @@ def test_without_plots_only_tables_are_left(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_many_seeds_say_how_often_each_network_learns(tmp_path: Path) -> None:
     lines, _ = run(tmp_path, epochs=2000, plots=False, seed=3, seeds=4, lr=1.0, hidden=3)
     head = lines.index("== The same over 4 seeds ==")

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from . import __version__, catalogue, sketch, tasks, verification, xor
+from . import __version__, catalogue, checkup, sketch, tasks, verification, xor
 from .activations import ACTIVATIONS, named
 from .comparison import TASKS
 from .draw.saving import FORMATS
@@ -119,6 +119,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_activations(commands)
     add_graph(commands)
     add_check(commands)
+    add_flow(commands)
     return parser
 
 
@@ -412,6 +413,102 @@ def add_check(commands: Any) -> None:
         help=f"draw the worst entry's error against the step ({', '.join(FORMATS)})",
     )
     add("--lang", choices=("en", "ja"), default=defaults.lang, help="English or Japanese")
+
+
+def add_flow(commands: Any) -> None:
+    """`tinygrad-edu flow`."""
+    command = commands.add_parser(
+        "flow",
+        help="how strong the gradient is in each layer of a deep network, why it does not learn, "
+        "and what helps",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        epilog="A network that does not learn is what is to be shown: the exit code is 0.",
+    )
+    defaults = checkup.Settings()
+    command.set_defaults(
+        normalise=defaults.normalise,
+        lr=defaults.lr,
+        sweep=defaults.sweep,
+        workers=defaults.workers,
+        plots=True,
+        memory="--width, --depth or --workers",
+        settings=checkup.Settings,
+        run=lambda settings, terminal, arguments: checkup.run(
+            settings, terminal, command_line(arguments)
+        ),
+    )
+    add = command.add_argument
+
+    def number(name: str, least: int, most: int | None, about: str) -> None:
+        add(
+            f"--{name}",
+            metavar="N",
+            type=whole(least, most),
+            default=getattr(defaults, name),
+            help=about,
+        )
+
+    number("depth", 1, checkup.DEEPEST, "hidden layers")
+    number("width", 1, checkup.WIDEST, "units of each hidden layer")
+    add(
+        "--activation",
+        metavar="NAME",
+        type=activation,
+        default=defaults.activation,
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)}",
+    )
+    add(
+        "--init",
+        metavar="NAME",
+        default=defaults.init,
+        help="of the weights: xavier, he, lecun, normal, or any of te.nn.init; auto is what the "
+        "card of the activation advises",
+    )
+    add("--task", metavar="NAME", default=defaults.task, help=", ".join(checkup.TASKS))
+    add(
+        "--normalise",
+        metavar="NAME",
+        default=argparse.SUPPRESS,
+        help=f"before each activation: {', '.join(checkup.NORMS)} (default: none)",
+    )
+    add("--residual", action="store_true", help="x + layer(x) for each layer that keeps the width")
+    add(
+        "--optimizer",
+        metavar="NAME",
+        default=defaults.optimizer,
+        help=f"update rule: {', '.join(OPTIMIZERS)}",
+    )
+    rates = ", ".join(f"{rule} {rate:g}" for rule, rate in checkup.RATES.items())
+    add(
+        "--lr",
+        metavar="RATE",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help=f"learning rate (default: {rates})",
+    )
+    number("epochs", 1, None, "passes over the data")
+    number("batch", 1, None, "rows in a step")
+    number("seed", 0, None, "of the initial weights and the order of the data")
+    add("--remedy", action="store_true", help="try remedies, each over --seeds seeds")
+    add("--all", dest="everything", action="store_true", help="try all remedies, with --remedy")
+    number("seeds", 1, 1000, "for --remedy")
+    add(
+        "--sweep",
+        metavar="LIST",
+        default=argparse.SUPPRESS,
+        help="train a grid of networks: one to three of activation, init, depth and width, each "
+        "alone or with its values, as in activation=tanh:relu,depth=5:20; the same command goes on "
+        "where it was stopped",
+    )
+    add(
+        "--workers",
+        metavar="N",
+        type=whole(1, 1000),
+        default=argparse.SUPPRESS,
+        help="processes for --remedy and --sweep (default: one for each processor)",
+    )
+    add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
+    add_lang_and_no_plots(add, defaults.lang, "tables only, no pictures and no report")
 
 
 def add_lang_and_no_plots(add: Callable[..., Any], lang: str, without: str) -> None:

@@ -109,6 +109,7 @@ def test_the_mistake_is_guessed_from_a_sample_too() -> None:
     assert nodes(y).guesses == ("negated_cos (node 1): the sign is wrong",)
 
 
+@pytest.mark.thorough
 def test_a_long_graph_stays_printable() -> None:
     x = te.Value(np.array([0.5, 0.25]))
     y: Any = x

@@ -170,6 +170,7 @@ def test_small_multiples_have_f_solid_and_its_derivative_dashed() -> None:
         assert len(legend(figure)) == 4
 
 
+@pytest.mark.thorough
 def test_more_than_eight_names_get_a_panel_each() -> None:
     figure = draw.activations(CURVES, slopes=True, lang=LAST)
     assert problems(figure) == []

@@ -92,7 +92,10 @@ def gallery(domain: str) -> Mapping[str, Figure]:
     return in_each_language(lambda lang: draw.surfaces(domain=domain, lang=lang))
 
 
-@pytest.mark.parametrize(("domain", "low", "high"), [("article", 0, 10), ("centre", -2, 2)])
+@pytest.mark.parametrize(
+    ("domain", "low", "high"),
+    [("article", 0, 10), pytest.param("centre", -2, 2, marks=pytest.mark.thorough)],
+)
 def test_the_gallery_is_the_articles(domain: str, low: float, high: float) -> None:
     _, _, z = inputs(low, high)
     for lang, figure in gallery(domain).items():

@@ -32,6 +32,7 @@ def test_a_node_takes_at_most_400_bytes_beyond_its_array(
     assert 100 < found.bytes_a_node <= MOST_BYTES
 
 
+@pytest.mark.thorough
 def test_gradients_of_numbers_fit_in_too() -> None:
     recorded = size(tinygrad_edu(), mixed, operations=2000)
     swept = size(tinygrad_edu(), mixed, operations=2000, backward=True)
@@ -56,7 +57,11 @@ def test_arrays_are_not_counted_but_what_a_graph_keeps_of_them_is() -> None:
 
 
 @pytest.mark.parametrize("steps", [400, pytest.param(STEPS, marks=pytest.mark.thorough)])
-@pytest.mark.parametrize("collector", [True, False], ids=["collector", "no collector"])
+@pytest.mark.parametrize(
+    "collector",
+    [True, pytest.param(False, marks=pytest.mark.thorough)],
+    ids=["collector", "no collector"],
+)
 @pytest.mark.parametrize("numbers", [False, True], ids=["network", "numbers"])
 def test_the_peak_of_a_training_step_stays_flat(numbers: bool, collector: bool, steps: int) -> None:
     first, later = peaks(training(numbers), steps, collector)

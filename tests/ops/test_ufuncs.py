@@ -186,6 +186,7 @@ def test_quotients_of_the_slopes_are_those_of_the_remainder_not_of_the_rounded_d
     np.testing.assert_array_equal(slopes(np.fmod, [-7.0, 7.0], [3.0, -3.0]), [[1, 1], [2, 2]])
 
 
+@pytest.mark.thorough
 def test_sinc_has_all_derivatives_at_0_and_beside_it() -> None:
     f: Callable[[Any], Any] = np.sinc
     for order in range(9):

@@ -1,11 +1,13 @@
 """Gradient flow: how strong it is at each layer; measured, predicted, diagnosed, cured."""
 
-from .diagnosis import KINDS, Diagnosis, Finding, Learning, diagnose
+from .diagnosis import Diagnosis, diagnose
+from .learning import Learning
 from .listening import Tracker, rms, track
 from .measured import Flow
 from .remedies import REMEDIES, Remedies, Remedy, Tried, try_remedies
 from .structure import Layer, layers_of
 from .sweep import Sweep, sweep
+from .symptoms import KINDS, Finding
 from .theory import Theory, theory
 
 __all__ = [

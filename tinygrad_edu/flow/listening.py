@@ -77,9 +77,9 @@ class Tracking(Flow):
     """A `Flow` that is still listening: `with te.flow.track(model) as flow:`."""
 
     def __init__(self, model: Module, every: int = 10, entries: int = 4096) -> None:
-        for what, number in (("every", every), ("entries", entries)):
-            if not isinstance(number, int | np.integer) or number < 1:
-                raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
+        if not isinstance(model, Module):
+            raise OperandError(f"te.flow.track takes a model, a te.nn.Module, not {model!r:.60}")
+        check_counts(every, entries)
         random = np.random.default_rng(0)
         self._watched = [
             Watched(*layer, some(layer[2][-1].size, int(entries), random))
@@ -136,6 +136,7 @@ class Tracking(Flow):
 
     # ---- listening ----
 
+    @np.errstate(all="ignore")  # of a training that has diverged there is still something to see
     def listen(self, node: Node, gradient: Any) -> None:
         """Take down what a new node, or a finished gradient, says of a layer."""
         if gradient is None:
@@ -184,17 +185,19 @@ class Tracking(Flow):
             and node.scope.startswith(self._scope)
             and (op.name in CARRIES or isinstance(op, Carded))
         ):
-            layers = [
-                self._origins[item.serial]
+            known = [
+                item.serial
                 for item in node.inputs
                 if isinstance(item, Node) and item.serial in self._origins
             ]
-            if not layers or any(each is not layers[0] for each in layers):
+            if not known:
                 return
+            # Behind a residual sum it is z of the branch, which is newer than what passes by.
+            layer = self._origins[max(known)]
             if isinstance(op, Carded):
-                self._activation(layers[0], node, op)
+                self._activation(layer, node, op)
             else:
-                self._origins[node.serial] = layers[0]
+                self._origins[node.serial] = layer
 
     def _activation(self, layer: Watched, node: Node, op: Any) -> None:
         """Look at h = φ(z)."""
@@ -297,6 +300,7 @@ class Tracking(Flow):
         if "activations" in looked:
             self.samples[len(self) - 1]["activation"][layer.name] = looked["activations"]
 
+    @np.errstate(all="ignore")
     def _note_updates(self) -> None:
         """How far the step after the last look has moved the weights."""
         for layer in self._watched:
@@ -324,11 +328,11 @@ class Tracking(Flow):
         if np.ndim(weight) != 2 or weight.shape[-1] < 2:
             return math.nan
         mix = self._mix[: weight.shape[0]].astype(weight.dtype)
-        slopes = mix @ gradient
-        pairs = np.stack([mix @ weight, slopes], axis=1)
-        with np.errstate(all="ignore"):
-            pairs = pairs / np.max(np.abs(pairs), axis=0)
-        pairs = pairs[(slopes != 0) & np.all(np.isfinite(pairs), axis=1)]
+        pairs = np.stack([mix @ weight, mix @ gradient], axis=1)
+        largest = np.max(np.abs(pairs), axis=0)
+        if not np.all(np.isfinite(largest)):
+            return math.nan
+        pairs = pairs / np.where(largest > 0, largest, 1)
         # Rounding differs between columns, by their places in blocks.
         order = np.lexsort(np.round(pairs, 4).T[::-1])
         close = np.all(np.abs(np.diff(pairs[order], axis=0)) < 1e-5, axis=1)
@@ -358,6 +362,7 @@ class Tracker(Callback):
     """
 
     def __init__(self, every: int = 10, entries: int = 4096) -> None:
+        check_counts(every, entries)
         self.every, self.entries = every, entries
         self._tracking: Tracking | None = None
         self._before: dict[str, Any] | None = None
@@ -410,6 +415,13 @@ def track(model: Module, every: int = 10, entries: int = 4096) -> Tracking:
     return Tracking(model, every, entries)
 
 
+def check_counts(every: int, entries: int) -> None:
+    """Refuse what is no count."""
+    for what, number in (("every", every), ("entries", entries)):
+        if not isinstance(number, int | np.integer) or number < 1:
+            raise OperandError(f"{what} must be a whole number from 1 up, not {number!r}")
+
+
 def matrices(model: Module) -> list[tuple[str, str, tuple[Value, ...], bool]]:
     """Matrices that make pre-activations: layer, path of its module, leaves; is it a recurrence?"""
     modules: Mapping[str, Module] = dict(model.named_modules())
@@ -434,9 +446,10 @@ def some(size: int, most: int, random: np.random.Generator) -> Any:
 
 
 def answered_alike(root: Node, answer: int) -> float:
-    """What `root` would be if the node of serial `answer` were for each row as it is on average.
+    """What `root` would be if the node of serial `answer` were the same for each row.
 
-    NaN where it has one row, or `root` does not depend on it.
+    As it is on average, or 0, whichever is less: wild answers are wild on average too. NaN where it
+    has one row, or `root` does not depend on it.
     """
     newer = {id(root): root}
     pending = [root]
@@ -449,14 +462,18 @@ def answered_alike(root: Node, answer: int) -> float:
     z = nodes[0]._data
     if nodes[0].serial != answer or nodes[0] is root or not np.size(z) > np.shape(z)[-1]:
         return math.nan
-    alike = np.mean(z, axis=tuple(range(np.ndim(z) - 1)), keepdims=True)
-    found: dict[int, Any] = {id(nodes[0]): np.array(np.broadcast_to(alike, np.shape(z)))}
+    average = np.mean(z, axis=tuple(range(np.ndim(z) - 1)), keepdims=True)
+    costs = []
     with changed(tracking=False, observers=()), np.errstate(all="ignore"):
-        for node in nodes[1:]:
-            if node.op is not None and any(id(item) in found for item in node.inputs):
-                given = [found.get(id(item), numbers_of(item)) for item in node.inputs]
-                found[id(node)] = numbers_of(node.op(*given, **node.options))
-    return float(np.reshape(found[id(root)], -1)[0]) if id(root) in found else math.nan
+        for alike in (average, np.zeros_like(average)):
+            found: dict[int, Any] = {id(nodes[0]): np.array(np.broadcast_to(alike, np.shape(z)))}
+            for node in nodes[1:]:
+                if node.op is not None and any(id(item) in found for item in node.inputs):
+                    given = [found.get(id(item), numbers_of(item)) for item in node.inputs]
+                    found[id(node)] = numbers_of(node.op(*given, **node.options))
+            if id(root) in found:
+                costs.append(float(np.reshape(found[id(root)], -1)[0]))
+    return float(np.min(costs, initial=math.inf)) if costs else math.nan
 
 
 def flat_share(op: Operation, z: Array) -> float:

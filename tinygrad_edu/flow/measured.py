@@ -26,13 +26,13 @@ HEADINGS = {
         *("dead", "ΔW ÷ W", "signal ÷ noise"),
     ),
     "ja": (
-        *("層", "δ の rms(最初)", "δ の rms(最後)", "∇W の rms", "h の平均", "h の標準偏差"),
+        *("層", "δ の rms（最初）", "δ の rms（最後）", "∇W の rms", "h の平均", "h の標準偏差"),
         *("飽和", "死んだユニット", "ΔW ÷ W", "信号 ÷ 雑音"),
     ),
 }
 TITLES = {
     "en": "Gradient flow in {passes} backward passes",
-    "ja": "勾配の流れ(誤差逆伝播 {passes} 回)",
+    "ja": "勾配の流れ（逆伝播 {passes} 回）",
 }
 
 
@@ -52,8 +52,8 @@ class Flow:
     was not measured; a pass that reached no layer is left out.
 
     `losses` has what each pass began from, and `guessing`, where it was looked, what that would be
-    if the last layer answered every row of the batch alike. `samples` keeps δ and h of a few
-    passes, `over_time` for each recurrent layer the rms of δ of each step, the last step first.
+    if the last layer answered every row alike (as on average, or 0). `samples` keeps δ and h of a
+    few passes, `over_time` for each recurrent layer the rms of δ of each step, the last step first.
     `activations`, `fans` and `sigma_w2` (inputs times mean square of a weight, when tracking began)
     describe the layers; `epochs` has how many passes each epoch of `te.train.fit` ended with.
     """

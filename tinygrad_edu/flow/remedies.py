@@ -65,20 +65,20 @@ REMEDIES: dict[str, Remedy] = {
     for remedy in (
         Remedy(
             "relu",
-            {"en": "ReLU", "ja": "ReLU"},
-            'te.nn.MLP(widths, "relu", init="xavier_normal")',
+            {"en": "ReLU, weights as before", "ja": "ReLU（重みはそのまま）"},
+            'activation="relu"  # and init= as it was',
             surgery.activation("relu"),
         ),
         Remedy(
             "leaky_relu",
-            {"en": "Leaky ReLU", "ja": "Leaky ReLU"},
-            'te.nn.MLP(widths, "leaky_relu", init="xavier_normal")',
+            {"en": "Leaky ReLU, weights as before", "ja": "Leaky ReLU（重みはそのまま）"},
+            'activation="leaky_relu"  # and init= as it was',
             surgery.activation("leaky_relu"),
         ),
         Remedy(
             "elu",
-            {"en": "ELU", "ja": "ELU"},
-            'te.nn.MLP(widths, "elu", init="xavier_normal")',
+            {"en": "ELU, weights as before", "ja": "ELU（重みはそのまま）"},
+            'activation="elu"  # and init= as it was',
             surgery.activation("elu"),
         ),
         Remedy(
@@ -130,16 +130,34 @@ REMEDIES: dict[str, Remedy] = {
             rate=0.01,
         ),
         Remedy(
+            "least_step",
+            {"en": "a thousandth of the step", "ja": "学習率を 1000 分の 1 に"},
+            "the optimiser with lr / 1000",
+            rate=0.001,
+        ),
+        Remedy(
             "larger_step",
             {"en": "ten times the step", "ja": "学習率を 10 倍に"},
             "the optimiser with 10 * lr",
             rate=10.0,
         ),
         Remedy(
+            "much_larger_step",
+            {"en": "a hundred times the step", "ja": "学習率を 100 倍に"},
+            "the optimiser with 100 * lr",
+            rate=100.0,
+        ),
+        Remedy(
             "largest_step",
             {"en": "a thousand times the step", "ja": "学習率を 1000 倍に"},
             "the optimiser with 1000 * lr",
             rate=1000.0,
+        ),
+        Remedy(
+            "giant_step",
+            {"en": "ten thousand times the step", "ja": "学習率を 1 万倍に"},
+            "the optimiser with 10_000 * lr",
+            rate=10_000.0,
         ),
         Remedy(
             "layernorm",
@@ -159,18 +177,18 @@ REMEDIES: dict[str, Remedy] = {
 # The articles' order: the ReLU family, BatchNorm, Xavier and He; clipping and L2 for explosion.
 VANISHING = ("relu", "leaky_relu", "elu", "relu_he", "batchnorm", "xavier", "he")
 EXPLODING = ("clipping", "l2", "xavier", "he", "batchnorm")
-STEPS = ("smaller_step", "smallest_step", "clipping")
+SMALLER = ("smaller_step", "smallest_step", "least_step")
 ORDERS: dict[str, tuple[str, ...]] = {
     "vanishing": VANISHING,
     "saturated": VANISHING,
-    "exploding": (*EXPLODING, "smaller_step", "smallest_step"),
-    "non_finite": (*EXPLODING, "smaller_step", "smallest_step"),
-    "dead": ("leaky_relu", "elu", "batchnorm", "xavier", "he", "smaller_step", "smallest_step"),
+    "exploding": (*EXPLODING, *SMALLER),
+    "non_finite": (*EXPLODING, *SMALLER),
+    "dead": ("leaky_relu", "elu", "batchnorm", "xavier", "he", *SMALLER),
     "initialisation": ("xavier", "he", "batchnorm", "relu", "relu_he"),
     "symmetric": ("xavier", "he"),
-    "step_large": STEPS,
-    "oscillation": STEPS,
-    "step_small": ("larger_step", "largest_step"),
+    "step_large": (*SMALLER, "clipping"),
+    "oscillation": (*SMALLER, "clipping"),
+    "step_small": ("larger_step", "much_larger_step", "largest_step", "giant_step"),
 }
 
 
@@ -244,25 +262,27 @@ TEXTS: dict[str, dict[str, Any]] = {
         "healthy": "It learns without a remedy.",
         "worse": "Worse with: {names}.",
         "write": "Write: {code}",
+        "ratio": "δ ratio: rms δ of the first layer ÷ that of the last, median over the training.",
     },
     "ja": {
-        "title": "対策の比較(重みとデータは同じ)",
+        "title": "対策の比較（重みとデータは同じ）",
         "columns": ("対策", "δ の比", "損失", "学習できた回数", "判定"),
         "before": "対策なし",
         "of": "{total} 回中 {count} 回",
         "verdicts": {
-            "cured": "治った",
+            "cured": "解決",
             "better": "改善",
             "no help": "効果なし",
             "worse": "悪化",
             "not applicable": "変える所がない",
             "": "",
         },
-        "cured": "治した対策:{names}。",
+        "cured": "効いた対策：{names}。",
         "no cure": "どの対策でも治りませんでした。",
         "healthy": "対策なしで学習できています。",
-        "worse": "悪化した対策:{names}。",
-        "write": "次に書く行:{code}",
+        "worse": "悪化した対策：{names}。",
+        "write": "次に書く行：{code}",
+        "ratio": "δ の比：最初の層の δ の rms ÷ 最終層の δ の rms（学習全体の中央値）。",
     },
 }
 
@@ -329,7 +349,7 @@ class Remedies:
             lines.append(text["worse"].format(names=names("worse")))
         if self.cures:
             lines.append(text["write"].format(code=REMEDIES[self.cures[0]].code))
-        return lines
+        return [text["ratio"], *lines]
 
     def table(self, lang: str = "en") -> str:
         """A row for the training without remedy and for each one that was tried."""
@@ -441,6 +461,7 @@ def try_remedies(
     epochs: int = 100,
     batch_size: int | None = None,
     everything: bool = False,
+    until_cured: bool = False,
     remedies: Sequence[str] | None = None,
     learnt: Callable[[Module], bool] | None = None,
     every: int = 10,
@@ -455,13 +476,29 @@ def try_remedies(
     starts from the same weights, and sees the same data in the same order, as the training without
     it. Which are tried, and in which order, follows from the diagnosis of that one: for vanishing
     gradients the ReLU family, BatchNorm, Xavier and He initialisation, for exploding ones clipping
-    and L2 first; `everything` adds all others; `remedies` names them instead.
+    and L2 first; `everything` adds all others; `remedies` names them instead. `until_cured` ends
+    with the first that cures.
 
     A model has learnt if its loss is at most half of what the same answer for every row would
     cost; `learnt(model)` decides otherwise. `executor` runs the trainings, several at a time (of
     processes: functions must be importable, no lambdas). Other options go to `te.train.fit`.
     Raises `UnknownNameError` for a remedy that does not exist, `OperandError` for what is no model.
     """
+    if isinstance(make_model, Module) or not callable(make_model):
+        raise OperandError(
+            "make_model is a function of the seed that returns a new model, such as "
+            f"lambda seed: te.nn.MLP(widths, seed=seed), not {make_model!r:.60}"
+        )
+    if not callable(make_optimizer):
+        raise OperandError(
+            "make_optimizer is a function of the parameters that returns a new optimiser, such as "
+            f"lambda p: te.optim.SGD(p, lr=0.1), not {make_optimizer!r:.60}"
+        )
+    remedies = [remedies] if isinstance(remedies, str) else remedies
+    if remedies is not None and not len(remedies):
+        raise OperandError(
+            "remedies is an empty list; leave it out for those that the case asks for"
+        )
     unknown = [name for name in remedies or () if name not in REMEDIES]
     if unknown:
         raise UnknownNameError(
@@ -480,9 +517,15 @@ def try_remedies(
         shown = Terminal(sys.stderr if progress else io.StringIO())
     before = Tried(None, tuple(ran(experiment, ["before"], numbers, executor, shown)[0]))
     order = list(remedies) if remedies is not None else chosen(before, everything)
-    found = ran(experiment, order, numbers, executor, shown)
-    tried = [Tried(REMEDIES[name], tuple(runs)) for name, runs in zip(order, found, strict=True)]
-    return Remedies(before, tuple(replace(each, verdict=judge(each, before)) for each in tried))
+    tried: list[Tried] = []
+    for names in [[name] for name in order] if until_cured else [order]:
+        found = ran(experiment, names, numbers, executor, shown)
+        for name, runs in zip(names, found, strict=True):
+            one = Tried(REMEDIES[name], tuple(runs))
+            tried.append(replace(one, verdict=judge(one, before)))
+        if until_cured and tried[-1].verdict == "cured":
+            break
+    return Remedies(before, tuple(tried))
 
 
 def ran(
@@ -516,7 +559,9 @@ def chosen(before: Tried, everything: bool) -> list[str]:
 
 def judge(tried: Tried, before: Tried) -> str:
     """What a remedy did: "cured", "better", "no help", "worse" or "not applicable"."""
-    if not tried.runs:
+    if not tried.runs or all(
+        run.losses == other.losses for run, other in zip(tried.runs, before.runs, strict=True)
+    ):
         return "not applicable"
     if tried.learnt >= enough(len(tried.runs)) and tried.learnt > before.learnt:
         return "cured"
@@ -542,7 +587,8 @@ def middle(numbers: Sequence[float]) -> float:
 def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> float:
     """What the best answer costs that is the same for every row, by Newton's method.
 
-    It begins with the mean of the model's answers, and ends where nothing gets better.
+    It begins with the mean of the model's answers, or with 0 if that costs less, and ends where
+    nothing gets better.
     """
     x, y = data
     with no_grad(), unchanged(model):
@@ -554,7 +600,9 @@ def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> flo
     def cost(constant: Any) -> Any:
         return np.sum(loss(np.broadcast_to(constant, shape), y))
 
-    least = float(cost(Value(answer)).item())
+    # Wild answers are wild on average too, and lie where no derivative leads back from.
+    starts = [(float(cost(Value(each)).item()), each) for each in (answer, np.zeros_like(answer))]
+    least, answer = min(starts, key=lambda pair: math.inf if math.isnan(pair[0]) else pair[0])
     for _ in range(50):
         slope, curvature = grad(cost)(answer), hessian(cost)(answer)
         if not (np.all(np.isfinite(slope)) and np.all(np.isfinite(curvature))):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -16,6 +17,8 @@ from io import StringIO
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..errors import FileError, OperandError, OtherTrainingError
 from ..files import writable_folder, write_text
@@ -56,15 +59,20 @@ class Sweep:
             for cell in self.failed
         ]
 
+    def title(self) -> str:
+        """How many cells have a result."""
+        count, total = len(self.cells), len(self.cells) + len(self.failed)
+        return f"Sweep of {total} cells" + (f", {total - count} of them failed" * (count < total))
+
     def table(self) -> str:
         """A row for each cell."""
-        return as_text(f"Sweep of {len(self.cells)} cells", self.rows(), self.notes())
+        return as_text(self.title(), self.rows(), self.notes())
 
     def __str__(self) -> str:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return as_html(f"Sweep of {len(self.cells)} cells", self.rows(), self.notes())
+        return as_html(self.title(), self.rows(), self.notes())
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row for each cell; the file is whole or absent."""
@@ -109,6 +117,11 @@ def sweep(
         for each, result in finished(run, todo, executor):
             if isinstance(result, Exception):
                 errors[key(each)] = f"{type(result).__name__}: {result}"
+            elif not isinstance(result, Mapping):
+                raise OperandError(
+                    "the function of a sweep returns a dict of numbers and texts, such as "
+                    f'{{"ratio": 0.1, "learnt": True}}, not {result!r:.60}'
+                )
             else:
                 found[key(each)] = each | dict(result)
                 store.add(key(each), found[key(each)])
@@ -159,11 +172,17 @@ def pool(executor: Executor | None, count: int | None) -> Iterator[Executor]:
     if executor is not None:
         yield executor
         return
-    workers = ProcessPoolExecutor(count or os.cpu_count())
+    workers = ProcessPoolExecutor(count or os.cpu_count(), initializer=worker)
     try:
         yield workers
     finally:
         workers.shutdown(cancel_futures=True)
+
+
+def worker() -> None:
+    """Prepare a process: what overflows is said by its numbers, and Ctrl-C ends it in silence."""
+    np.seterr(all="ignore")
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Store:

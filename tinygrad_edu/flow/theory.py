@@ -56,11 +56,11 @@ HEADINGS = {
 TITLES = {"en": "At initialisation, by theory", "ja": "初期化直後の理論値"}
 ONWARDS = {
     "en": "Each layer passes on {factor} of rms δ (χ = {chi}, depth scale {scale} layers)",
-    "ja": "1 層さかのぼるごとに δ の rms は {factor} 倍(χ = {chi}、深さの尺度 {scale} 層)",
+    "ja": "1 層さかのぼるごとに δ の rms は {factor} 倍（χ = {chi}、深さの尺度 {scale} 層）",
 }
 CRITICAL = {
     "en": "{op} with biases of variance {bias} is critical (χ₁ = 1) at σ_w² = {critical}",
-    "ja": "{op} はバイアスの分散が {bias} のとき σ_w² = {critical} で臨界(χ₁ = 1)",
+    "ja": "{op} はバイアスの分散が {bias} のとき σ_w² = {critical} で臨界（χ₁ = 1）",
 }
 OFF_CENTER = {
     "en": "The weights of {name} have the mean {mean}, and theory takes it for 0",
@@ -212,6 +212,8 @@ def theory(
     Sources: Poole et al. 2016, equation 3; Schoenholz et al. 2017, equations 5 and 9; Yang et al.
     2019, for BatchNorm; Hanin and Nica 2019, theorem 1, for the spread.
     """
+    if not isinstance(model, Module):
+        raise OperandError(f"te.flow.theory takes a model, a te.nn.Module, not {model!r:.60}")
     if not 0 <= input_scale < math.inf:
         raise OperandError(f"input_scale is the rms of the inputs, 0 or more, not {input_scale!r}")
     if batch is not None and batch < 2:
@@ -220,6 +222,8 @@ def theory(
     given = example(model, batch or ROWS, input_scale or 1.0) if x is None else np.asarray(data)
     if given.ndim < 2 or not given.size:
         raise ShapeError(f"x is rows of data, of shape (rows, inputs), not {given.shape}")
+    if not np.all(np.isfinite(given)):
+        raise OperandError("x has entries that are not finite; give rows of data without them")
     structure = structure_of(model, given)
     rows = batch or (None if x is None else math.prod(given.shape[:-1]))
     passes = Passes(structure, None if x is not None else input_scale, rows, variances or {})
