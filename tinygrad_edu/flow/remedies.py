@@ -25,7 +25,7 @@ from ..errors import NonFiniteError, OperandError, UnknownNameError, closest
 from ..nn.losses import l2
 from ..nn.module import Module, unchanged
 from ..optim import Optimizer
-from ..tables import as_html, as_text
+from ..tables import as_html, as_text, refuse_language
 from ..terminal import Terminal
 from ..train import History, evaluate, fit
 from ..train.loop import predict
@@ -471,6 +471,5 @@ def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> flo
 
 def texts(lang: str) -> dict[str, Any]:
     """The words of a language. Raises `UnknownNameError` where there are none."""
-    if lang not in TEXTS:
-        raise UnknownNameError(f'the table is written in "en" and "ja", not {lang!r}')
+    refuse_language("the table", lang)
     return TEXTS[lang]
