@@ -738,10 +738,13 @@ def seeded(maker: Maker, seed: int) -> Setting:
     return maker(np.random.default_rng([seed, sum(map(ord, maker.__name__))]))
 
 
-CASES: tuple[Case, ...] = (
-    *(Case(each.__name__, HEALTHY, frozenset(), partial(seeded, each)) for each in HEALTHY_ONES),
-    *(
+def cases(seed: int) -> list[Case]:
+    """All families; the seed draws their data and weights when a case is made."""
+    healthy = (
+        Case(each.__name__, HEALTHY, frozenset(), partial(seeded, each)) for each in HEALTHY_ONES
+    )
+    ill = (
         Case(each.__name__, kind, frozenset(also), partial(seeded, each))
         for each, (kind, *also) in ILL_ONES.items()
-    ),
-)
+    )
+    return [*healthy, *ill]
