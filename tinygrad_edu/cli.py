@@ -6,7 +6,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -210,20 +210,7 @@ def add_task(kinds: Any, name: str, task: tasks.Task) -> None:
         f"{recurrent}dropout:0.2, batchnorm and layernorm what they say; the last number is "
         f"{task.outputs}",
     )
-    add(
-        "--optimizer",
-        metavar="NAME",
-        default=defaults.optimizer,
-        help=f"update rule: {', '.join(OPTIMIZERS)}",
-    )
-    rates = ", ".join(f"{rule} {rate:g}" for rule, rate in tasks.RATES.items())
-    add(
-        "--lr",
-        metavar="RATE",
-        type=positive,
-        default=argparse.SUPPRESS,
-        help=f"learning rate (default: {rates})",
-    )
+    add_optimizer_and_rate(add, defaults.optimizer, tasks.RATES)
     add(
         "--epochs", metavar="N", type=whole(1), default=defaults.epochs, help="passes over the data"
     )
@@ -472,20 +459,7 @@ def add_flow(commands: Any) -> None:
         help=f"before each activation: {', '.join(checkup.NORMS)} (default: none)",
     )
     add("--residual", action="store_true", help="x + layer(x) for each layer that keeps the width")
-    add(
-        "--optimizer",
-        metavar="NAME",
-        default=defaults.optimizer,
-        help=f"update rule: {', '.join(OPTIMIZERS)}",
-    )
-    rates = ", ".join(f"{rule} {rate:g}" for rule, rate in checkup.RATES.items())
-    add(
-        "--lr",
-        metavar="RATE",
-        type=positive,
-        default=argparse.SUPPRESS,
-        help=f"learning rate (default: {rates})",
-    )
+    add_optimizer_and_rate(add, defaults.optimizer, checkup.RATES)
     number("epochs", 1, None, "passes over the data")
     number("batch", 1, None, "rows in a step")
     number("seed", 0, None, "of the initial weights and the order of the data")
@@ -509,6 +483,26 @@ def add_flow(commands: Any) -> None:
     )
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
     add_lang_and_no_plots(add, defaults.lang, "tables only, no pictures and no report")
+
+
+def add_optimizer_and_rate(
+    add: Callable[..., Any], optimizer: str, rates: Mapping[str, float]
+) -> None:
+    """The update rule of a command that trains, and its rate, by default the rule's own."""
+    add(
+        "--optimizer",
+        metavar="NAME",
+        default=optimizer,
+        help=f"update rule: {', '.join(OPTIMIZERS)}",
+    )
+    own = ", ".join(f"{rule} {rate:g}" for rule, rate in rates.items())
+    add(
+        "--lr",
+        metavar="RATE",
+        type=positive,
+        default=argparse.SUPPRESS,
+        help=f"learning rate (default: {own})",
+    )
 
 
 def add_lang_and_no_plots(add: Callable[..., Any], lang: str, without: str) -> None:

@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterator, Sequence
 from html import escape
 from unicodedata import east_asian_width
 
+from .errors import UnknownNameError
+
 Row = Sequence[str]
+
+
+def refuse_language(what: str, lang: str) -> None:
+    """Raise `UnknownNameError` for a language in which nothing is written."""
+    if lang not in ("en", "ja"):
+        raise UnknownNameError(f'{what} is written in "en" and "ja", not {lang!r}')
 
 
 def width(text: str) -> int:

@@ -29,6 +29,7 @@ class Setting:
     make_optimizer: Callable[[list[te.Value]], te.optim.Optimizer]
     epochs: int
     batch_size: int | None = None
+    schedule: te.optim.Schedule | None = None
 
     def train(self, *callbacks: te.train.Callback) -> bool:
         """Train; whether all numbers stayed finite."""
@@ -42,6 +43,7 @@ class Setting:
                     epochs=self.epochs,
                     batch_size=self.batch_size,
                     callbacks=callbacks,
+                    schedule=self.schedule,
                     progress=False,
                 )
         except NonFiniteError:

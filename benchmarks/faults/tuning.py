@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -15,8 +14,6 @@ from typing import Any
 import numpy as np
 
 import tinygrad_edu as te
-from tinygrad_edu.errors import NonFiniteError
-from tinygrad_edu.train.callbacks import Callback
 
 from . import HEALTHY, Case, Setting
 
@@ -31,32 +28,6 @@ logits, classes, mse = (
     te.nn.losses.mse,
 )
 normal = te.nn.init.normal
-
-
-@dataclass
-class Scheduled(Setting):
-    """A training whose learning rate changes."""
-
-    schedule: Any = None
-
-    def train(self, *callbacks: Callback) -> bool:
-        """Train; whether all numbers stayed finite."""
-        try:
-            with np.errstate(all="ignore"):
-                te.train.fit(
-                    self.model,
-                    self.data,
-                    self.loss,
-                    self.make_optimizer(self.model.parameters()),
-                    epochs=self.epochs,
-                    batch_size=self.batch_size,
-                    callbacks=callbacks,
-                    schedule=self.schedule,
-                    progress=False,
-                )
-        except NonFiniteError:
-            return False
-        return True
 
 
 class Last(te.nn.Module):
@@ -284,12 +255,12 @@ def linear(r: Random) -> Setting:
 def cosine(r: Random) -> Setting:
     m = mlp(r, 2, 1, "relu", 2, 32)
     make = by(SGD, 0.2, momentum=0.9)
-    return Scheduled(m, points(r), logits, make, 100, None, te.optim.cosine(100))
+    return Setting(m, points(r), logits, make, 100, None, te.optim.cosine(100))
 
 
 def warm(r: Random) -> Setting:
     m = mlp(r, 8, 3, "gelu", 4, 32)
-    return Scheduled(m, clouds(r), classes, by(Adam, 0.005), 40, 32, te.optim.warm_up(10))
+    return Setting(m, clouds(r), classes, by(Adam, 0.005), 40, 32, te.optim.warm_up(10))
 
 
 def momentum(r: Random) -> Setting:
@@ -767,10 +738,13 @@ def seeded(maker: Maker, seed: int) -> Setting:
     return maker(np.random.default_rng([seed, sum(map(ord, maker.__name__))]))
 
 
-CASES: tuple[Case, ...] = (
-    *(Case(each.__name__, HEALTHY, frozenset(), partial(seeded, each)) for each in HEALTHY_ONES),
-    *(
+def cases(seed: int) -> list[Case]:
+    """All families; the seed draws their data and weights when a case is made."""
+    healthy = (
+        Case(each.__name__, HEALTHY, frozenset(), partial(seeded, each)) for each in HEALTHY_ONES
+    )
+    ill = (
         Case(each.__name__, kind, frozenset(also), partial(seeded, each))
         for each, (kind, *also) in ILL_ONES.items()
-    ),
-)
+    )
+    return [*healthy, *ill]

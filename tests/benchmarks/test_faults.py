@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.faults import HEALTHY, Case, examine
-from benchmarks.faults.__main__ import BAR, Judged, confusion, judged, rates
+from benchmarks.faults import HEALTHY, Case, examine, tuning
+from benchmarks.faults.__main__ import BAR, Judged, confusion, judged, main, rates
 from benchmarks.faults.judging import (
     DRAWN,
     OF_EACH,
@@ -178,6 +178,14 @@ def test_only_findings_that_are_sick_count() -> None:
     case = Case("a network", "vanishing", frozenset({"dead"}), Recipe("moons").setting)
     assert judged(case, answer).sick == {"dead"}
     assert not judged(case, answer).right
+
+
+def test_the_command_takes_the_networks_for_tuning_too(capsys: pytest.CaptureFixture[str]) -> None:
+    made = tuning.cases(0)
+    assert {case.kind for case in made} == {HEALTHY, *KINDS}
+    assert len({case.name for case in made}) == len(made)
+    main(["--set", "tuning", "--only", "symmetric"])
+    assert "3 networks" in capsys.readouterr().out
 
 
 # ---- the whole, which takes minutes ----

@@ -26,7 +26,8 @@ from tinygrad_edu.draw.style import figure_context
 from tinygrad_edu.errors import UnknownNameError
 from tinygrad_edu.flow import Flow
 from tinygrad_edu.flow.diagnosis import Diagnosis
-from tinygrad_edu.flow.remedies import REMEDIES, Remedies, Trial, Tried
+from tinygrad_edu.flow.known_remedies import REMEDIES
+from tinygrad_edu.flow.remedies import Remedies, Trial, Tried
 
 Array = np.ndarray[Any, np.dtype[Any]]
 NAN, INF = math.nan, math.inf

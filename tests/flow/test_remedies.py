@@ -12,9 +12,8 @@ import pytest
 
 import tinygrad_edu as te
 from tinygrad_edu.errors import OperandError, UnknownNameError
+from tinygrad_edu.flow.known_remedies import ORDERS, REMEDIES
 from tinygrad_edu.flow.remedies import (
-    ORDERS,
-    REMEDIES,
     Remedies,
     Trial,
     Tried,

@@ -168,7 +168,9 @@ SCHEDULES: list[tuple[optim.Schedule, Scheduler]] = [
 ]
 
 
-@pytest.mark.parametrize(("schedule", "scheduler"), SCHEDULES, ids=lambda each: repr(each)[:30])
+@pytest.mark.parametrize(
+    ("schedule", "scheduler"), SCHEDULES, ids=[repr(schedule) for schedule, _ in SCHEDULES]
+)
 def test_scheduled_rates(schedule: optim.Schedule, scheduler: Scheduler) -> None:
     pair = Pair()
     ours = optim.Adam(pair.ours, lr=0.1)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import OperandError, UnknownNameError
-from ..tables import as_html, as_text
+from ..errors import OperandError
+from ..tables import as_html, as_text, refuse_language
 from ..terminal import Terminal
 from .diagnosis_texts import (
     ADVICE,
@@ -55,8 +55,7 @@ class Diagnosis:
 
     def rows(self, lang: str = "en") -> list[tuple[str, ...]]:
         """The texts of the table, heading first. Raises `UnknownNameError` for another language."""
-        if lang not in HEADINGS:
-            raise UnknownNameError(f'the diagnosis is written in "en" and "ja", not {lang!r}')
+        refuse_language("the diagnosis", lang)
         rows: list[tuple[str, ...]] = [HEADINGS[lang]]
         for each in self.findings:
             words = each.told(lang)

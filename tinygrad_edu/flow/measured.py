@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import UnknownNameError, closest
 from ..files import write_text
-from ..tables import as_html, as_text
+from ..tables import as_html, as_text, refuse_language
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -117,8 +117,7 @@ class Flow:
 
     def cells(self, lang: str = "en") -> list[tuple[str, ...]]:
         """The texts of the table, heading first. Raises `UnknownNameError` for another language."""
-        if lang not in HEADINGS:
-            raise UnknownNameError(f'the table is written in "en" and "ja", not {lang!r}')
+        refuse_language("the table", lang)
         latest = {quantity: self.last(quantity) for quantity in self.series}
         rows: list[tuple[str, ...]] = [HEADINGS[lang]]
         for name in self.layers:

@@ -17,10 +17,10 @@ import numpy as np
 from ..activations.facts import curve
 from ..engine.operation import Operation
 from ..engine.value import Value
-from ..errors import OperandError, ShapeError, UnknownNameError
+from ..errors import OperandError, ShapeError
 from ..nn.module import Module
 from ..nn.recurrent import RNN
-from ..tables import as_html, as_text
+from ..tables import as_html, as_text, refuse_language
 from .meanfield import critical, depth_scale
 from .passes import Passes, Variances, ln
 from .structure import Layer, Structure, example, structure_of
@@ -138,8 +138,7 @@ class Theory:
 
     def rows(self, lang: str = "en") -> list[tuple[str, ...]]:
         """The texts of the table, heading first. Raises `UnknownNameError` for another language."""
-        if lang not in HEADINGS:
-            raise UnknownNameError(f'the table is written in "en" and "ja", not {lang!r}')
+        refuse_language("the table", lang)
         return [
             HEADINGS[lang],
             *(
