@@ -52,10 +52,11 @@ def test_options_become_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert call("xor") == 0
     assert given[0][0] == xor.Settings()
     line = "xor --hidden 3 --activation relu --optimizer sgd --epochs 5 --lr 1e-2 --seed 7 "
-    line += "--seeds 2 --out a/b --lang ja --no-plots"
+    line += "--seeds 2 --compile --out a/b --lang ja --no-plots"
     assert call(*line.split()) == 0
     settings, _, command = given[1]
-    assert settings == xor.Settings(3, "relu", "sgd", 5, 0.01, 7, 2, Path("a/b"), "ja", False)
+    wanted = xor.Settings(3, "relu", "sgd", 5, 0.01, 7, 2, True, Path("a/b"), "ja", False)
+    assert settings == wanted
     assert command.endswith(line)
 
 
@@ -199,12 +200,13 @@ def test_options_of_train_become_settings(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(tasks, "run", lambda *arguments: given.append(arguments))
     line = "train digits --layers 32,gelu,10 --optimizer adamw --lr 1e-3 --epochs 7 --batch 64 "
     line += "--schedule warm-up --clip 0.5 --weight-decay 0.01 --patience 4 --seed 3 --seeds 2 "
-    line += "--resume --out a/b --lang ja --no-plots"
+    line += "--compile --resume --out a/b --lang ja --no-plots"
     assert call(*line.split()) == 0
     settings, _, command = given[0]
     assert settings == tasks.Settings(
         *("digits", "32,gelu,10", 7, 64, Path("a/b"), "adamw", 1e-3, "warm-up", 0.5, 0.01, 4, 3, 2),
         resume=True,
+        compile=True,
         lang="ja",
         plots=False,
     )

@@ -245,6 +245,7 @@ def test_settings_become_those_of_the_training(monkeypatch: pytest.MonkeyPatch) 
     assert given["optimizer"].groups[0]["weight_decay"] == 0.3
     assert (base_rate(given), type(given["optimizer"])) == (0.02, te.optim.AdamW)
     wanted = {"epochs": 3, "batch_size": 50, "seed": 5, "clip_norm": 0.7, "rows": 400}
+    wanted["compile"] = False
     assert {name: given[name] for name in wanted} == wanted
     assert given["schedule"] == te.optim.cosine(3)
     assert isinstance(given["callbacks"][0], train.EarlyStopping)
@@ -529,6 +530,34 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(tmp_path: Path) -> Non
         assert one[name].tobytes() == two[name].tobytes()
 
 
+@pytest.mark.parametrize("lang", ["en", "ja"])
+@pytest.mark.parametrize("name", ["moons", "sequence"])
+@pytest.mark.parametrize("clip", [None, 0.5])
+def test_a_compiled_run_leaves_the_same_and_says_so(
+    name: str, lang: str, clip: float | None, tmp_path: Path
+) -> None:
+    layers = "rnn:3,1" if name == "sequence" else "4,relu,dropout:0.2,batchnorm,1"
+    options: dict[str, Any] = {"layers": layers, "epochs": 2, "plots": False, "clip": clip}
+    folders = [tmp_path / "plain", tmp_path / "compiled"]
+    lines, compiled = (
+        run(folder, name, lang=lang, compile=folder.name == "compiled", **options)
+        for folder in folders
+    )
+    text = TEXTS[lang]
+    assert [line for line in compiled if line not in lines] == [
+        text["compiled" if clip is None else "compiled_clip"],
+        f"{text['tables_at']}: {folders[1]}",
+    ]
+    plain, same = (np.load(folder / "weights.npz") for folder in folders)
+    arrays = [each for each in plain.files if each != "plan.json"]
+    assert len(arrays) > 4
+    for each in arrays:
+        if name == "moons":
+            assert plain[each].tobytes() == same[each].tobytes(), each
+        # Gradients of many time steps are added up in another order.
+        np.testing.assert_allclose(same[each], plain[each], rtol=1e-9, atol=1e-12)
+
+
 def test_resuming_what_is_not_there_or_is_another_model(tmp_path: Path) -> None:
     lines = run(tmp_path, "moons", resume=True, **QUICK)
     assert f"There is no {tmp_path / 'checkpoint.npz'} yet: beginning anew." in lines
@@ -651,11 +680,13 @@ def test_how_it_was_trained_says_what_stopped_it_and_which_weights_are_kept() ->
         assert text["how_whole"].format(epochs=7) in whole
         assert "clip" not in whole
         kept = replace(model, history=history, best_epoch=4)
-        options = tiny(patience=3, epochs=60, clip=2.5, weight_decay=0.125)
+        assert text["more_compiled"] not in whole
+        options = tiny(patience=3, epochs=60, clip=2.5, weight_decay=0.125, compile=True)
         said = pages.how(options, kept, text)
         assert text["how_kept"].format(epochs=7, best=4) in said
         assert text["more_clip"].format(clip=2.5) in said
         assert text["more_decay"].format(weight_decay=0.125) in said
+        assert text["more_compiled"] in said
         stopped = train.History({"loss": [1.0] * 7}, "no better")
         said = pages.how(options, replace(kept, history=stopped), text)
         facts = {"epochs": 7, "asked": 60, "patience": 3, "best": 4}

@@ -168,6 +168,23 @@ def test_networks_side_by_side_learn_what_each_learns_alone(activation: str) -> 
         np.testing.assert_allclose(answers[:, 0], alone.answers, rtol=1e-9)
 
 
+@pytest.mark.parametrize("name", xor.OPTIMIZERS)
+@pytest.mark.parametrize("activation", ["tanh", "relu"])
+def test_compiled_it_learns_the_same(name: str, activation: str) -> None:
+    """Bit for bit, alone and side by side."""
+    found = []
+    for compile in (False, True):
+        settings = Settings(
+            hidden=3, activation=activation, optimizer=name, epochs=100, lr=0.05, compile=compile
+        )
+        networks = [hidden_network(settings, seed) for seed in range(3)]
+        alone = [learn("", each, settings, quiet()) for each in (neuron(0), networks[0])]
+        answers = [each.answers.tobytes() for each in alone]
+        together = learn_all("", networks, settings, quiet())
+        found.append(([each.losses for each in alone], answers, together.tobytes()))
+    assert found[1] == found[0]
+
+
 # ---- what it says of what it measured ----
 
 
@@ -381,6 +398,20 @@ def test_without_plots_only_tables_are_left(tmp_path: Path) -> None:
         "Epoch 0, Loss: 0.2744",
         f"Epoch 0, Loss: {tanh_by_hand(0, 1)[0][0]:.4f}",
     ]
+
+
+@pytest.mark.parametrize("lang", ["en", "ja"])
+def test_a_compiled_run_leaves_the_same_tables_and_says_what_is_compiled(
+    lang: str, tmp_path: Path
+) -> None:
+    options: dict[str, Any] = {"epochs": 40, "seeds": 2, "plots": False, "lang": lang}
+    lines, folder = run(tmp_path / "plain", **options)
+    compiled, other = run(tmp_path / "compiled", compile=True, **options)
+    for name in ("losses.csv", "gradients.csv"):
+        assert (other / name).read_bytes() == (folder / name).read_bytes()
+    text = TEXTS[lang]
+    added = [line for line in compiled if line not in lines]
+    assert added == [text["compiled"], text["compiled_seeds"], f"{text['tables_at']}: {other}"]
 
 
 @pytest.mark.thorough

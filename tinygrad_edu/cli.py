@@ -165,6 +165,12 @@ def add_xor(commands: Any) -> None:
         default=defaults.seeds,
         help="repeat over this many seeds as well",
     )
+    add(
+        "--compile",
+        action="store_true",
+        help="record a training step once and run it as one program, but for the network whose "
+        "gradient is measured at each step: the same results, sooner",
+    )
     add("--out", metavar="FOLDER", type=Path, default=defaults.out, help="for the results")
     add_lang_and_no_plots(add, defaults.lang, "tables only, no pictures and no report")
 
@@ -256,6 +262,11 @@ def add_task(kinds: Any, name: str, task: tasks.Task) -> None:
         type=whole(0, 1000),
         default=defaults.seeds,
         help="repeat over this many seeds as well",
+    )
+    add(
+        "--compile",
+        action="store_true",
+        help="record a training step once and run it as one program: the same results, sooner",
     )
     add(
         "--resume",

@@ -13,7 +13,7 @@ import tinygrad_edu as te
 from benchmarks.levels import Work
 from benchmarks.measure import DifferentResultError
 from benchmarks.micrograd_demo import Network, moons
-from tinygrad_edu.compile import levels
+from tinygrad_edu.compile import level_graph, level_steps
 from tinygrad_edu.compile.levels import FEWEST, Levels, suits
 from tinygrad_edu.engine.context import changed
 from tinygrad_edu.engine.operation import OPERATIONS, Elementwise, Operation
@@ -35,7 +35,8 @@ ELEMENTWISE = [op for op in OPERATIONS.values() if isinstance(op, Elementwise)]
 @pytest.fixture(params=list(WIDTHS.values()), ids=list(WIDTHS))
 def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """How few nodes of a kind are computed one by one."""
-    monkeypatch.setattr(levels, "NARROW", request.param)
+    for module in (level_graph, level_steps):
+        monkeypatch.setattr(module, "NARROW", request.param)
 
 
 def close(ours: Any, eager: Any) -> bool:
@@ -298,11 +299,12 @@ def test_numbers_that_are_used_often() -> None:
 
 
 @pytest.mark.parametrize("horner", [False, True], ids=["sum", "polynomial"])
-def test_a_chain_of_a_hundred_thousand(horner: bool) -> None:
+@pytest.mark.parametrize("length", [10_000, pytest.param(100_000, marks=pytest.mark.thorough)])
+def test_a_long_chain(length: int, horner: bool) -> None:
     def f(xs: Sequence[Any], cs: Sequence[Any]) -> Any:
         a, b = xs
         value = a
-        for _ in range(50_000 if horner else 100_000):
+        for _ in range(length):
             value = value * b + a if horner else value + b
         return value
 
@@ -544,7 +546,9 @@ def test_many_numbers_are_few_calls(f: Callable[[Any], Any], steps: int, dtype: 
     program = check(lambda xs, cs: f(xs), normal(100, dtype), recording=True, same=loosely)
     assert program.nodes > 200
     assert len(program.steps) <= steps
-    alone = [row for step in program.steps if isinstance(step, levels.Narrow) for row in step.rows]
+    alone = [
+        row for step in program.steps if isinstance(step, level_steps.Narrow) for row in step.rows
+    ]
     assert len(alone) < 20
 
 
@@ -641,6 +645,81 @@ def test_options_that_only_look_equal() -> None:
         )
     finally:
         del OPERATIONS["with_option"]
+
+
+# The program as text
+
+
+HOSTILE = "x\n    raise SystemExit('injected')\r\n#\x1b[2J\u2028"
+
+
+class Neurons(te.nn.Module):
+    """Numbers in scopes of two depths."""
+
+    def __init__(self, name: str) -> None:
+        self.parts = {name: te.nn.Sequential(lambda x: x * 2.0, lambda x: x + 1.0)}
+
+    def forward(self, x: Any) -> Any:
+        return self.parts["here" if "here" in self.parts else HOSTILE](x).tanh()
+
+
+def steps_shown(source: str) -> list[tuple[str, list[str]]]:
+    """The lines of both ways, with those that belong to a step behind its depth."""
+    ways = source.split("backward\n")
+    return [
+        (way, [line for line in way.splitlines() if line.startswith("  depth ")]) for way in ways
+    ]
+
+
+@pytest.mark.parametrize("count", [3, 40])
+def test_the_source_shows_every_step(count: int) -> None:
+    model = Neurons("here")
+    xs = [te.Value(float(i)) for i in range(count)]
+    last = te.Value(2.0, requires_grad=False)
+    root: Any = sum(model(x) * model(x) for x in xs) * last
+    program = Levels(root, xs, [last])
+    (forward, ahead), (backward, back) = steps_shown(program.source)
+    assert len(ahead) == len(program.steps)
+    assert len(back) == len(program.active)
+    assert f"v[1:{count + 1}] = leaf_values[0:{count}]" in forward
+    assert f"v[{count + 1}:{count + 2}] = input_values[0:1]" in forward
+    assert "g[1] = 1" in backward
+    if count == 3:
+        # All that is done one by one: what, and how many of each.
+        assert "one by one: " in ahead[0]
+        assert " 6 tanh" in ahead[0]
+    else:
+        assert [line.split("# ")[1] for line in ahead[:3]] == [
+            "80 nodes in neurons.parts.here",
+            "80 nodes in neurons.parts.here",
+            "80 nodes in neurons",
+        ]
+        assert "= multiply(v[1:41] 2 times, 2.0)" in ahead[0]
+        assert "80 x sum of 2: v" in ahead[1]
+        assert "= tanh(v[" in ahead[2]
+        assert "slope 0 of tanh" in backward
+    assert max(map(len, program.source.splitlines())) <= 120
+
+
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize("count", [3, 40])
+def test_names_of_users_stay_on_their_lines(count: int) -> None:
+    made = te.define_elementwise(
+        HOSTILE,
+        lambda x, *, at: x * 2.0,
+        lambda out, x, *, at: 2.0 + 0 * x,
+        formula="h({0})",
+        cases=[(((),), {"at": "b"})],
+    )
+    model = Neurons(HOSTILE)
+    xs = [te.Value(float(i), name=HOSTILE) for i in range(count)]
+    program = Levels(sum(made(model(x), at=HOSTILE) for x in xs), xs)
+    text = program.source
+    assert all(each.isprintable() or each == "\n" for each in text)
+    ordinary = ("#", "forward", "backward", "  ")
+    assert all(line.startswith(ordinary) for line in text.splitlines())
+    assert not any(line.lstrip().startswith("raise") for line in text.splitlines())
+    assert "injected" in text  # it is shown, as what it is
 
 
 # Errors

@@ -91,7 +91,21 @@ class Part:
             at += leaf.size
         return found
 
-    def hand_back(self, optimizer: Optimizer) -> None:
+    def update(self, optimizer: Optimizer) -> None:
+        """One step by the gradients, without a program."""
+        data, gradient = (self.shaped(a, optimizer) for a in (self.data, self.gradient))
+        states: dict[str, Any] = {
+            name: entry if isinstance(entry, int) else self.shaped(entry, optimizer)
+            for name, entry in self.states.items()
+        }
+        data[...], after = optimizer.update(data, gradient, states, self.group)
+        for name, entry in after.items():
+            if isinstance(entry, int):
+                self.states[name] = entry
+            else:
+                states[name][...] = entry
+
+    def hand_back(self) -> None:
         """After a step: stamp the leaves, and copy what cannot be a view."""
         for leaf in self.leaves:
             leaf.serial = tick()
@@ -165,14 +179,6 @@ def works_entrywise(kind: type[Optimizer]) -> bool:
     return bool(vars(author).get("entrywise", False))
 
 
-def housed(leaf: Value) -> Array:
-    """A read-only view of memory of our own, that takes the place of a leaf's data."""
-    view = np.array(leaf._data)[...]
-    view.setflags(write=False)
-    leaf._data = view
-    return view
-
-
 def aligned(size: int, dtype: Any) -> Array:
     """Memory from the start of a cache line on, where a processor's wide loads take half the time.
 
@@ -183,14 +189,3 @@ def aligned(size: int, dtype: Any) -> Array:
     memory = np.empty(size + spare, dtype)
     start = -memory.__array_interface__["data"][0] % LINE // dtype.itemsize
     return memory[start : start + size]
-
-
-def room(view: Array) -> Array:
-    """The memory behind a read-only view, in its shape, to be written to."""
-    own = view.base
-    assert isinstance(own, np.ndarray)
-    if own.shape == view.shape:
-        return own
-    first = view.__array_interface__["data"][0] - own.__array_interface__["data"][0]
-    start = first // own.itemsize
-    return own[start : start + view.size].reshape(view.shape)

@@ -264,7 +264,10 @@ class Tape:
         leaf._data = data
         leaf.serial = tick()
 
-    def saw(self, leaf: Any) -> None:
+    def entered(self, module: Any) -> None:
+        """Nothing: what takes part is known."""
+
+    def saw(self, node: Any) -> None:
         """Nothing: what takes part is known."""
 
     def guard(self, condition: Traced | TracedNumber) -> Any:

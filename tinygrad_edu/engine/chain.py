@@ -26,7 +26,8 @@ def chain(g: Any, slope: Any) -> Any:
     product = g * slope
     if product.__class__ is ndarray:
         # One pass without temporaries: a sum of squares is finite only if every entry is.
-        if isfinite(vdot(product, product)):
+        flat = product.ravel()
+        if isfinite(flat.dot(flat)):
             return product
     elif hasattr(product, "tape"):
         product.tape.chained = True  # a program looks at the end of a step

@@ -55,8 +55,12 @@ class Recorder(Protocol):
         """New data, given anew by the program."""
         ...
 
-    def saw(self, leaf: Any) -> None:
-        """Take note of a leaf whose numbers were read without a node of them."""
+    def entered(self, module: Any) -> None:
+        """Take note of a module that is called."""
+        ...
+
+    def saw(self, node: Any) -> None:
+        """Take note of a node whose numbers were read without another node of them."""
         ...
 
 

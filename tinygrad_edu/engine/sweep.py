@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import lru_cache, partial
 from math import isfinite
-from operator import attrgetter
 from sys import getrefcount
 from typing import Any
 
@@ -25,7 +24,6 @@ from .operation import OPERATIONS
 
 ndarray = np.ndarray
 float64 = np.float64
-SERIAL = attrgetter("serial")
 
 
 def references_to_a_fresh_array() -> int:
@@ -43,8 +41,7 @@ def order(root: Node) -> list[Node]:
     Creation order is a topological order, so sorting by serial number is enough. Raises
     `StaleGraphError` where an input was given new data after its use was recorded.
     """
-    nodes = [root]
-    found = {root.serial}
+    found = {root.serial: root}
     unseen = [root]
     while unseen:  # depth first, which leaves little to sort
         node = unseen.pop()
@@ -55,12 +52,10 @@ def order(root: Node) -> list[Node]:
                 if used > serial:
                     raise StaleGraphError(stale(node, item))
                 if used not in found and item.requires_grad:
-                    found.add(used)
-                    nodes.append(item)
+                    found[used] = item
                     if item.op is not None:
                         unseen.append(item)
-    nodes.sort(key=SERIAL, reverse=True)
-    return nodes
+    return list(map(found.__getitem__, sorted(found, reverse=True)))
 
 
 def refuse_newer_inputs(node: Node) -> None:
@@ -105,10 +100,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
         if op is None:
             yield node, g
             continue
-        large = False
         if g.__class__ is ndarray:
             g.setflags(False)  # type: ignore[call-arg]
-            large = g.nbytes > BLOCK
         yield node, g
         inputs, elementwise, options = node.inputs, op.elementwise, node.options
         given: tuple[Any, ...]
@@ -134,11 +127,9 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                     message = unknown.whole(rule, given, options)
                 except np.linalg.LinAlgError as error:
                     raise MatrixError(without_slope(node, error)) from error
-                if message.__class__ is ndarray and getrefcount(message) > FRESH:
-                    message = message[...]  # the rule keeps it: a view, so that leaves copy it
             elif rule.__class__ is int or rule.__class__ is float:
                 message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
-            elif large:
+            elif g.__class__ is ndarray and g.nbytes > BLOCK:
                 message = chain_in_blocks(g, rule, given, options)
             else:
                 try:
@@ -155,6 +146,8 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
                 and (message.shape != like.shape or message.dtype is not like.dtype)
             ):
                 message = conform(message, like, node)
+            if not elementwise and message.__class__ is ndarray and getrefcount(message) > FRESH:
+                message = message[...]  # the rule keeps it: a view, so that leaves copy it
             serial = item.serial
             pending[serial] = pending[serial] + message if serial in pending else message
 

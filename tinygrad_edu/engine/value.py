@@ -86,7 +86,7 @@ class Value(Methods):
 
     def numbers(self) -> Any:
         """The numbers as they lie in memory, for what makes no node of them."""
-        if self.op is None and (recorder := RECORDER.get()) is not None:
+        if (recorder := RECORDER.get()) is not None:
             recorder.saw(self)
         return self._data
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from ..engine.context import STATE
+from ..engine.context import RECORDER, STATE
 from ..engine.effects import structure
 from ..engine.value import Value
 from ..errors import DtypeError, OperandError, ShapeError, UnknownNameError, closest
@@ -129,6 +129,8 @@ class Module:
         """Run `forward` with this module's name added to the scope."""
         state = STATE.get()
         name = self._name or type(self).__name__.lower()
+        if state.recording and (recorder := RECORDER.get()) is not None:
+            recorder.entered(self)
         token = STATE.set(state.inner.get(name) or state.within(name))
         try:
             # Without options a call is a tenth faster.

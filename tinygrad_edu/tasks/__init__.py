@@ -84,6 +84,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> int:
         terminal.say(summary)
 
         terminal.say(f"\n== {text['training_head']} ==")
+        if settings.compile:
+            terminal.say(text["compiled" if settings.clip is None else "compiled_clip"])
         if settings.resume:
             key = "resumed" if folder.resumed else "nothing_to_resume"
             terminal.say(text[key].format(file=folder.checkpoint))

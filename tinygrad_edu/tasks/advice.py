@@ -26,7 +26,7 @@ NEXT = {
     ),
 }
 FAR = 3.0  # so many times its own, a learning rate is what to change first
-NOT_REPEATED = ("task", "out", "seeds", "resume", "lang", "plots")
+NOT_REPEATED = ("task", "out", "seeds", "resume", "compile", "lang", "plots")
 
 
 def try_next(settings: Settings, text: Text, learnt: Learnt | None = None) -> list[tuple[str, str]]:

@@ -133,6 +133,7 @@ def learn(
         clip_norm=settings.clip,
         checkpoint=checkpoint,
         resume=settings.resume and checkpoint is not None,
+        compile=settings.compile,
         progress=False,
     )
     results = {

@@ -329,6 +329,7 @@ def how(settings: Settings, learnt: Learnt, text: Text) -> str:
     }
     more = [text["more_decay"]] if settings.weight_decay else []
     more += [text["more_clip"]] if settings.clip is not None else []
+    more += [text["more_compiled"]] if settings.compile else []
     facts["more"] = "".join(more).format(**facts)
     ending = "stopped" if learnt.history.stopped else "kept" if learnt.best_epoch else "whole"
     tested = "how_tested_sums" if TASKS[settings.task].kind == "sums" else "how_tested"

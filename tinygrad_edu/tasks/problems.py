@@ -44,6 +44,7 @@ class Settings:
     seed: int = 0
     seeds: int = 0
     resume: bool = False
+    compile: bool = False
     lang: str = "en"
     plots: bool = True
 

@@ -35,6 +35,7 @@ ENGLISH = {
     ),
     "more_decay": ", weight decay {weight_decay:g}",
     "more_clip": ", gradients clipped to norm {clip:g}",
+    "more_compiled": ", compiled",
     "how_whole": (
         " It was trained for {epochs} epochs. The validation data were only watched meanwhile."
     ),
@@ -86,6 +87,11 @@ ENGLISH = {
     "accuracy": "accuracy",
     "right_bits": "right bits",
     "right_sums": "right sums",
+    "compiled": "Compiled: each step is recorded once and then runs as one program.",
+    "compiled_clip": (
+        "Compiled: the forward and backward pass of each step run as one program; gradients are "
+        "clipped and weights moved outside of it."
+    ),
     "resumed": "Going on from {file}.",
     "nothing_to_resume": "There is no {file} yet: beginning anew.",
     "other_run": (
@@ -295,6 +301,7 @@ JAPANESE = {
     ),
     "more_decay": "、重み減衰 {weight_decay:g}",
     "more_clip": "、勾配のノルムの上限 {clip:g}",
+    "more_compiled": "、コンパイルあり",
     "how_whole": "学習は {epochs} エポックで、検証データは学習中の観察にだけ使いました。",
     "how_stopped": (
         "検証データの損失が {patience} エポックの間改善しなかったので、{asked} エポックのうち "
@@ -346,6 +353,13 @@ JAPANESE = {
     "accuracy": "正解率",
     "right_bits": "正しいビット",
     "right_sums": "正しい和",
+    "compiled": (
+        "コンパイルあり：学習の1ステップを一度だけ記録し、以後は1つのプログラムとして実行します。"
+    ),
+    "compiled_clip": (
+        "コンパイルあり：各ステップの順伝播と逆伝播を1つのプログラムとして実行します。"
+        "勾配クリッピングと重みの更新はその外で行います。"
+    ),
     "resumed": "{file} から再開します。",
     "nothing_to_resume": "{file} がまだないので、最初から学習します。",
     "other_run": (

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ..terminal import Terminal
 from .callbacks import Callback, Run
 from .checkpoints import Checkpoint
 from .history import History
+from .program import Recording, StoppedError, check_finite, finite, refuse_observers
 from .progress import progress as shown_progress
 from .settings import (
     Data,
@@ -61,6 +62,7 @@ def fit(
     checkpoint: str | os.PathLike[str] | None = None,
     every: int = 1,
     resume: bool = False,
+    compile: bool = False,
     progress: bool | Terminal = True,
 ) -> History:
     """Train a model, and leave it in `eval` mode, ready to predict.
@@ -80,8 +82,14 @@ def fit(
     exactly the weights of one that was never interrupted; another model, other data or options
     than it was made with are refused.
 
+    With `compile` the steps are one program, see `te.compile`: the same history and weights, and
+    `.grad` is None afterwards. With clipping or `accumulate` it is forward and backward pass that
+    are compiled.
+
     Raises `NonFiniteError` where loss or gradient is not finite: it names the operation that bore
     it; the model has the weights before that step, and the file is that of the last good epoch.
+    Raises `TracingError` for a compiled step that something would look into, as `te.flow.Tracker`,
+    or that needs the number behind a Value.
     """
     check_parts(model, loss, optimizer, schedule)
     check_numbers(
@@ -117,11 +125,15 @@ def fit(
         if resume and file.path.exists():
             run.history = file.read()
     step = Step(model, optimizer, loss, clip_norm, clip_value)
+    if compile:
+        step.compile(accumulate, returning=bool(measured), clean=sound(x) and sound(y))
 
     try:
         with ExitStack() as stack:
             for callback in called:
                 stack.enter_context(callback.watching(run))
+            if compile:
+                refuse_observers()
             tell = stack.enter_context(shown_progress(progress, run.epoch, epochs))
             while run.epoch < epochs and not run.history.stopped:
                 began = time.perf_counter()
@@ -217,29 +229,62 @@ class Step:
         self.clip_value = clip_value
         self.generators = [each for _, each in model.named_generators()]
         self.buffers = [each for _, each in model.named_buffers()]
+        self.passes = self.uncompiled
+        self.at_once = False
+
+    def compile(self, accumulate: int, *, returning: bool, clean: bool) -> None:
+        """Run programs from now on.
+
+        They are the whole step, unless something is done to gradients before it, or data are not
+        all finite (`clean`): the step is uncompiled then. `returning` says whether predictions are
+        wanted.
+        """
+        self.at_once = clean and accumulate == 1 and self.clip_value is self.clip_norm is None
+
+        def passed(x: Any, y: Any, *share: float) -> tuple[Any, ...]:
+            prediction = predict(self.model, x)
+            value = checked_loss(self.loss(prediction, y))
+            return *(value * each for each in share), value, prediction if returning else None
+
+        passed.__name__ = passed.__qualname__ = "the training step"
+        optimizer = self.optimizer if self.at_once else None
+        program = Recording(passed, optimizer, self.optimizer.params, self.generators)
+
+        def compiled(x: Any, y: Any, share: float) -> tuple[float, Any]:
+            *_, value, prediction = program(x, y) if self.at_once else program(x, y, share)
+            return value.item(), numbers_of(prediction)
+
+        self.passes = compiled
+
+    def uncompiled(self, x: Any, y: Any, share: float) -> tuple[float, Any]:
+        """Forward and backward pass of a batch that is that share of the step's rows.
+
+        Loss and prediction are numbers alone, so that a batch's graph is gone before the next.
+        """
+        prediction = predict(self.model, x)
+        value = checked_loss(self.loss(prediction, y))
+        number = value.item()
+        if math.isfinite(number):
+            value.backward(None if share == 1 else value.dtype.type(share))
+        return number, numbers_of(prediction)
 
     def __call__(self, group: Sequence[Data], where: str) -> list[tuple[int, Any, Any, float]]:
-        """Take the step; rows, prediction, target and loss of each batch of the group.
-
-        Predictions are numbers alone, so that a batch's graph is gone before the next.
-        """
+        """Take the step; rows, prediction, target and loss of each batch of the group."""
         parameters = self.optimizer.params
         self.optimizer.zero_grad()
         total = sum(count(*batch) for batch in group)
         done = []
         for x, y in group:
             before = remembered(self.buffers, self.generators)
-            prediction = predict(self.model, x)
-            value = checked_loss(self.loss(prediction, y))
-            number = value.item()
-            if not math.isfinite(number):
-                self.blame(x, y, before, f"{where}: the loss is {number}")
             rows = count(x, y)
-            value.backward(None if rows == total else value.dtype.type(rows / total))
-            del value
-            if not all(finite(p.grad) for p in parameters if p.grad is not None):
-                self.blame(x, y, before, f"{where}: a gradient is not finite")
-            done.append((rows, numbers_of(prediction), y, number))
+            try:
+                number, prediction = self.passes(x, y, rows / total)
+                check_finite(number, parameters)
+            except StoppedError as stopped:
+                self.blame(x, y, before, f"{where}: {stopped}")
+            done.append((rows, prediction, y, number))
+        if self.at_once:
+            return done
         if self.clip_value is not None:
             clip_grad_value(parameters, self.clip_value)
         if self.clip_norm is not None:
@@ -247,14 +292,14 @@ class Step:
         self.optimizer.step()
         return done
 
-    def blame(self, x: Any, y: Any, before: Callable[[], None], told: str) -> None:
+    def blame(self, x: Any, y: Any, before: Callable[[], None], told: str) -> NoReturn:
         """Raise the error that says where the first number was born that is not finite."""
         for name, parameter in self.model.named_parameters():
             if not finite(parameter.data):
                 raise NonFiniteError(
                     f"{told}: the step before made {name} {worst(parameter.data)}; lower the "
                     "learning rate, or clip gradients with clip_norm=1"
-                )
+                ) from None
         before()
         self.optimizer.zero_grad()
         try:
@@ -266,7 +311,7 @@ class Step:
             self.optimizer.zero_grad()
         raise NonFiniteError(
             f"{told}, and finite when computed again; gradients of several batches have overflowed"
-        )
+        ) from None
 
 
 class Mean:
@@ -309,9 +354,12 @@ def apply(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[s
     return {name: float(metric(numbers_of(prediction), target)) for name, metric in metrics.items()}
 
 
-def finite(array: Any) -> bool:
-    """Whether all entries are; a sum is quicker to look at than each of them."""
-    return math.isfinite(np.add.reduce(array, None)) or bool(np.all(np.isfinite(array)))
+def sound(data: Any) -> bool:
+    """Whether all numbers of inputs or targets are finite."""
+    if isinstance(data, tuple):
+        return all(map(sound, data))
+    array = np.asarray(numbers_of(data))
+    return not np.issubdtype(array.dtype, np.inexact) or finite(array)
 
 
 def worst(array: Any) -> str:

@@ -77,6 +77,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
         checked = check.model(network, mse, x, y)
         summary = check_summary(checked, settings.activation, text)
         terminal.say(summary)
+        if settings.compile:
+            terminal.say(text["compiled"])
 
         terminal.say(f"\n== {names['neuron']} ==")
         first = learn(names["neuron"], neuron(settings.seed), settings, terminal)
@@ -85,7 +87,7 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
 
         terminal.say(f"\n== {names['hidden']} ==")
         with flow.track(network) as gradients:
-            second = learn(names["hidden"], network, settings, terminal)
+            second = learn(names["hidden"], network, settings, terminal, measured=True)
         show_answers(second, terminal, marks=True)
         terminal.say(verdict(second, text))
 
@@ -117,6 +119,8 @@ def run(settings: Settings, terminal: Terminal, command: str) -> None:
 
         if settings.seeds:
             terminal.say(f"\n== {text['over_seeds'].format(seeds=settings.seeds)} ==")
+            if settings.compile:
+                terminal.say(text["compiled_seeds"])
             over_seeds(settings, names, terminal, text)
 
         terminal.say()

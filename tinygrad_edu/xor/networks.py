@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .. import data, optim
+from ..compile.compiled import compile
 from ..engine.context import no_grad
 from ..engine.value import Value
 from ..nn.layers import MLP, side_by_side
@@ -30,6 +31,7 @@ class Settings:
     lr: float = 0.1
     seed: int = 0
     seeds: int = 0
+    compile: bool = False
     out: Path = Path("runs/xor")
     lang: str = "en"
     plots: bool = True
@@ -87,20 +89,42 @@ def every(epochs: int) -> int:
     return min(1000, max(epochs // 10, 1))
 
 
-def learn(name: str, network: MLP, settings: Settings, terminal: Terminal) -> Learnt:
-    """The article's training: mean squared error over all four points, one step an epoch."""
+def stepping(
+    loss: Callable[[Array, Array], Value], optimizer: optim.Optimizer, *, compiled: bool
+) -> Callable[[Array, Array], Value]:
+    """One step of training as a function that returns the loss before it."""
+    if compiled:
+        return compile(loss, optimizer)
+
+    def step(x: Array, y: Array) -> Value:
+        found = loss(x, y)
+        optimizer.zero_grad()
+        found.backward()
+        optimizer.step()
+        return found
+
+    return step
+
+
+def learn(
+    name: str, network: MLP, settings: Settings, terminal: Terminal, *, measured: bool = False
+) -> Learnt:
+    """The article's training: mean squared error over all four points, one step an epoch.
+
+    Steps that are `measured` run uncompiled.
+    """
     x, y = data.xor()
-    optimizer = make_optimizer(settings, network)
+    step = stepping(
+        lambda x, y: mse(network(x), y),
+        make_optimizer(settings, network),
+        compiled=settings.compile and not measured,
+    )
     losses = []
     with terminal.progress(name, settings.epochs) as advance:
         for epoch in range(settings.epochs):
-            loss = mse(network(x), y)
-            losses.append(loss.item())
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            losses.append(step(x, y).item())
             if epoch % every(settings.epochs) == 0:
-                terminal.say(f"Epoch {epoch}, Loss: {loss:.4f}")
+                terminal.say(f"Epoch {epoch}, Loss: {losses[-1]:.4f}")
                 advance(epoch)
     with no_grad():
         answers = network(x).data[:, 0]
@@ -111,14 +135,15 @@ def learn_all(name: str, networks: Sequence[MLP], settings: Settings, terminal: 
     """Train networks of one shape side by side; answers of shape (networks, 4, 1)."""
     x, y = data.xor()
     together = side_by_side(networks)
-    optimizer = make_optimizer(settings, together)
+    step = stepping(
+        lambda x, y: mse(together(x), y) * len(networks),
+        make_optimizer(settings, together),
+        compiled=settings.compile,
+    )
     targets = np.broadcast_to(y, (len(networks), *y.shape))
     with terminal.progress(name, settings.epochs) as advance:
         for epoch in range(settings.epochs):
-            loss = mse(together(x), targets) * len(networks)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            step(x, targets)
             if epoch % 100 == 0:
                 advance(epoch)
     with no_grad():

@@ -31,6 +31,11 @@ ENGLISH = {
         "Gradient check: {correct} of {total} gradients are confirmed, {wrong} are WRONG "
         "(worst: {worst})."
     ),
+    "compiled": (
+        "Compiled: a training step is recorded once and then runs as one program. The network "
+        "with the hidden layer runs uncompiled, as its gradient is measured at each step."
+    ),
+    "compiled_seeds": "Compiled: the steps of all seeds together are one program.",
     "learnt": "It has learnt XOR: loss {loss}, {right} of 4 right.",
     "on_the_way": (
         "{right} of 4 are on the right side of 0.5, but the loss is still {loss}; train longer."
@@ -138,6 +143,11 @@ JAPANESE = {
         "代用（straight-through）なので、{wrong} 個は数値微分と異なる。"
     ),
     "check_wrong": "勾配確認：{total} 個中 {correct} 個を確認、{wrong} 個が誤り（最悪：{worst}）。",
+    "compiled": (
+        "コンパイルあり：学習の1ステップを一度だけ記録し、以後は1つのプログラムとして実行します。"
+        "隠れ層のあるネットワークは、毎ステップ勾配を測るため、コンパイルせずに実行します。"
+    ),
+    "compiled_seeds": "コンパイルあり：全シードの1ステップを1つのプログラムとして実行します。",
     "learnt": "XOR を学習できました：損失 {loss}、4点中 {right} 点正解。",
     "on_the_way": (
         "4点中 {right} 点が 0.5 の正しい側にありますが、損失はまだ {loss} です。"
