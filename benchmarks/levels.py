@@ -66,6 +66,25 @@ class Work:
     def compiled(self, root: Any) -> Levels:
         return Levels(root, self.parameters, [value for row in self.inputs for value in row])
 
+    def loss(self, x: Any) -> Any:
+        """The loss of an array, read number by number: what a user gives to te.compile."""
+        rows = [[x[i, 0], x[i, 1]] for i in range(self.samples)]
+        return self.network.loss(rows, self.labels)  # type: ignore[arg-type]
+
+    def verify_step(self) -> None:
+        """Compare what te.compile makes of the loss with eager code, each call on other data."""
+        step = te.compile(self.loss)
+        for number in range(2 + VERIFIED_STEPS):
+            x, _ = self.data(number)
+            for parameter in self.parameters:
+                parameter.grad = None
+            found = step(x)
+            gradient = np.array([parameter.grad for parameter in self.parameters])
+            root = self.loss(x)
+            expected = np.array(te.grad(root, tuple(self.parameters)))
+            if found.data != root.data or not np.array_equal(gradient, expected):
+                raise DifferentResultError(f"call {number} of te.compile: {found}, eager {root}")
+
     def verify(self, program: Levels) -> None:
         """Train some steps, each on other data, and compare with eager code to the last bit."""
         losses = []
@@ -131,12 +150,23 @@ class Costs:
     step: float
     build: float
     replay: float
+    calls: float
+    call: float
+
+    @property
+    def limit(self) -> float:
+        """What the first step may cost."""
+        return EAGER_STEPS * self.step + SECONDS_PER_NODE * self.nodes
 
     @property
     def first_step(self) -> float:
         """Record, build and run, over what it may cost."""
-        limit = EAGER_STEPS * self.step + SECONDS_PER_NODE * self.nodes
-        return (self.record + self.build + self.replay) / limit
+        return (self.record + self.build + self.replay) / self.limit
+
+    @property
+    def first_calls(self) -> float:
+        """The first two calls of te.compile, by the second of which there is a program."""
+        return self.calls / self.limit
 
 
 def costs(sizes: Sequence[int], samples: int, repeats: int) -> Costs:
@@ -144,7 +174,8 @@ def costs(sizes: Sequence[int], samples: int, repeats: int) -> Costs:
     work = Work(sizes, samples)
     program = work.compiled(work.record())
     work.verify(program)
-    x = work.data(1)[0].reshape(-1)
+    work.verify_step()
+    x = work.data(1)[0]
     rows = []
     for _ in range(repeats):
         gc.collect()
@@ -153,8 +184,12 @@ def costs(sizes: Sequence[int], samples: int, repeats: int) -> Costs:
         backward, _, _ = seconds(partial(te.grad, root, tuple(work.parameters)))
         del root
         calls = max(3, 20_000 // program.nodes)
-        replay = median(seconds(partial(program.run, work.weights, x))[0] for _ in range(calls))
-        rows.append((record, collected, record + backward, build, replay))
+        flat = x.reshape(-1)
+        replay = median(seconds(partial(program.run, work.weights, flat))[0] for _ in range(calls))
+        step = te.compile(work.loss)
+        first = sum(seconds(partial(step, x))[0] for _ in range(2))
+        call = median(seconds(partial(step, x))[0] for _ in range(calls))
+        rows.append((record, collected, record + backward, build, replay, first, call))
     return Costs(program.nodes, *(median(column) for column in zip(*rows, strict=True)))
 
 
@@ -206,7 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     print(
         f"{'network':>10} {'nodes':>9} {'record':>9} {'collector':>9} {'eager':>9} {'build':>9} "
-        f"{'replay':>9} {'build/eager':>11} {'first/limit':>11}   in µs a node, medians"
+        f"{'replay':>9} {'te.compile':>10} {'build/eager':>11} {'first/limit':>11} "
+        f"{'calls/limit':>11}   in µs a node, medians"
     )
     linear = []
     works = [(DEMO, 100), *((LINEAR, samples) for samples in SAMPLES)]
@@ -218,11 +254,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             1e6 * seconds / found.nodes
             for seconds in (found.record, found.record_collector, found.step, found.build)
         ]
-        replay = 1e6 * found.replay / found.nodes
+        replay, call = (1e6 * each / found.nodes for each in (found.replay, found.call))
         print(
             f"{'-'.join(map(str, sizes)):>10} {found.nodes:>9,} "
             + " ".join(f"{value:9.3f}" for value in per_node)
-            + f" {replay:9.4f} {found.build / found.step:11.2f} {found.first_step:11.2f}"
+            + f" {replay:9.4f} {call:10.4f} {found.build / found.step:11.2f}"
+            + f" {found.first_step:11.2f} {found.first_calls:11.2f}"
         )
         failed |= found.nodes > 1000 and found.first_step > 1
         if sizes == LINEAR:

@@ -328,11 +328,12 @@ def test_train_says_what_to_lower_where_memory_is_short(
     assert capsys.readouterr().err.endswith("GiB; lower the widths in --layers, or --batch\n")
 
 
+@pytest.mark.parametrize("compiled", ["", "--compile"])
 def test_a_training_that_diverges_says_so_without_a_warning(
-    capsys: pytest.CaptureFixture[str],
+    compiled: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = "xor --no-plots --epochs 3 --lr 1e308 --activation linear --hidden 20"
-    assert call(*line.split()) == 0
+    assert call(*line.split(), *compiled.split()) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert "Loss nan: the training has diverged. Try a smaller --lr." in out

@@ -17,6 +17,7 @@ from .engine.derivatives import (
     value_and_grad,
     vjp,
 )
+from .engine.effects import assign, random
 from .engine.nonfinite import trace_nonfinite
 from .engine.operation import OPERATIONS, define_elementwise, define_structural
 from .engine.value import Value
@@ -35,6 +36,7 @@ __all__ = [
     "Value",
     "activations",
     "array",
+    "assign",
     "check",
     "compile",
     "data",
@@ -54,6 +56,7 @@ __all__ = [
     "observe",
     "ops",
     "optim",
+    "random",
     "record_lines",
     "set_at",
     "stack",

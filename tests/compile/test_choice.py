@@ -12,6 +12,9 @@ import pytest
 
 import tinygrad_edu as te
 from tests.compile.judging import bits, plain, same_training, twins
+from tests.compile.test_layers import RULES
+from tests.compile.test_levels import random_function
+from tests.shares import one_in
 from tinygrad_edu.compile.levels import FEWEST
 from tinygrad_edu.errors import RecordingWarning, TracingError
 
@@ -19,11 +22,7 @@ nn = te.nn
 ROWS = 12
 RNG = np.random.default_rng(0)
 BATCHES = [(RNG.standard_normal((ROWS, 2)), RNG.choice([-1.0, 1.0], ROWS)) for _ in range(20)]
-RULES: dict[str, Callable[[Any], Any]] = {
-    "sgd": lambda params: te.optim.SGD(params, lr=0.1),
-    "momentum": lambda params: te.optim.SGD(params, lr=0.05, momentum=0.9, weight_decay=0.01),
-    "adam": lambda params: te.optim.Adam(params, lr=0.05),
-}
+USUAL = ("sgd", "adam", "sgd with momentum")
 
 
 class Neurons(nn.Module):
@@ -87,7 +86,9 @@ def gradients_of(model: Any) -> list[Any]:
 # ---- training ----
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize(
+    "rule", [*USUAL, *one_in(5, [rule for rule in RULES if rule not in USUAL])]
+)
 def test_training(rule: str) -> None:
     """What is made of sums, products and choices is the same bit for bit."""
     assert by_levels(same_training(maker(rule), BATCHES).step)
@@ -130,6 +131,28 @@ def test_a_program_that_forgets_its_data_is_found_out(monkeypatch: pytest.Monkey
     monkeypatch.setattr(levels.Levels, "run", wrong)
     with pytest.raises(AssertionError):
         same_training(maker(), BATCHES[:6])
+
+
+@pytest.mark.parametrize("seed", one_in(4, range(3, 15)))
+def test_random_programs(seed: int) -> None:
+    """Many numbers of many operations, used again and again."""
+    count = 1 + 3 * seed
+    program = random_function(seed, count, 150 + 30 * seed)
+    ours, theirs = ([te.Value(float(n)) for n in range(count)] for _ in range(2))
+    rng = np.random.default_rng(seed)
+    step = te.compile(lambda x: program([w * x for w in ours], ()))
+    for call in range(5):
+        numbers = rng.standard_normal(count)
+        for ws in (ours, theirs):
+            for w, number in zip(ws, numbers, strict=True):
+                w.data, w.grad = number, None
+        x = 1.0 + call
+        found, expected = step(x), program([w * x for w in theirs], ())
+        expected.backward()
+        assert bits(found) == bits(plain(expected))
+        for one, other in zip(ours, theirs, strict=True):
+            assert bits(one.grad) == bits(other.grad) or one.grad == other.grad == 0
+    assert by_levels(step)
 
 
 def test_float32_stays_float32() -> None:
@@ -415,6 +438,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     "rebound": lambda one: setattr(one.model.weights[0][0][0], "data", 0.75),
     "rebound to another sign": lambda one: setattr(one.model.biases[0][2], "data", -0.5),
     "replaced": lambda one: setattr(one.model, "scale", te.Value(-0.25)),
+    "replaced in a list": lambda one: one.model.weights[0][1].__setitem__(0, te.Value(-0.25)),
     "frozen": lambda one: setattr(one.model.weights[0][3][1], "requires_grad", False),
     "rate": lambda one: setattr(one.optimizer, "lr", 0.01),
     "loaded": lambda one: one.model.load_state_dict(
@@ -425,7 +449,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("rule", ["sgd", "adam"])
+@pytest.mark.parametrize("rule", one_in(2, ["adam", "sgd"]))
 def test_a_change_between_calls_counts(change: str, rule: str) -> None:
     pair = by_hand, compiled = twins(maker(rule))
     with warnings.catch_warnings():
@@ -452,7 +476,7 @@ def test_leaves_that_are_not_used_rest() -> None:
     def loss(model: Any, x: Any, y: Any) -> Any:
         return sum((1.0 - y[i] * model([x[i, 0], x[i, 1]])).relu() for i in range(len(y)))
 
-    compiled = same_training(maker("momentum", loss=loss, build=More), BATCHES[:6])
+    compiled = same_training(maker("sgd with momentum", loss=loss, build=More), BATCHES[:6])
     assert compiled.model.unused.item() == 2.0
     assert compiled.model.hidden.item() == 3.0
 
@@ -527,7 +551,7 @@ def test_a_step_that_calls_itself() -> None:
         return chain(x, w) + inner
 
     def by_hand(x: float, depth: int) -> float:
-        total = chain(x, w).item()
+        total: float = chain(x, w).item()
         return total + by_hand(x * 2.0, depth - 1) if depth else total
 
     step = te.compile(f)

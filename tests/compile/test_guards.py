@@ -60,7 +60,7 @@ CHANGES: dict[str, Callable[[Any], Any]] = {
     ),
     "in place": lambda one: in_place(one.model.layers[0].weight),
     "gradient left": lambda one: setattr(one.model.layers[0].weight, "grad", np.ones((3, 5))),
-    "part replaced": lambda one: one.model.layers.__setitem__(0, nn.Linear(3, 5, seed=9)),
+    "part replaced": lambda one: setattr(one.model.layers[0], "bias", te.Value(np.ones(5))),
 }
 
 
@@ -77,6 +77,45 @@ def test_a_change_between_calls_counts(change: str) -> None:
     assert before
     for each in pair:
         CHANGES[change](each)
+    together(pair, range(4, 9))
+    assert pair[1].step.source
+
+
+class Contained(nn.Module):
+    """Parts and parameters in containers, and in containers of these."""
+
+    def __init__(self) -> None:
+        self.parts: list[Any] = [nn.Linear(3, 4), np.tanh, nn.Linear(4, 2)]
+        self.table: dict[str, Any] = {
+            "scale": te.Value(np.ones(2)),
+            "more": [te.Value(np.zeros(2))],
+        }
+
+    def forward(self, x: Any) -> Any:
+        for each in self.parts:
+            x = each(x)
+        return x * self.table["scale"] + sum(self.table["more"])
+
+
+IN_CONTAINERS: dict[str, Callable[[Any], Any]] = {
+    "a module in a list": lambda model: model.parts.__setitem__(0, nn.Linear(3, 4, seed=9)),
+    "a function in a list": lambda model: model.parts.__setitem__(1, np.sin),
+    "one more": lambda model: model.parts.append(np.tanh),
+    "one less": lambda model: model.parts.pop(1),
+    "another order": lambda model: model.parts.append(model.parts.pop(1)),
+    "a parameter in a dict": lambda model: model.table.update(scale=te.Value(np.full(2, 0.5))),
+    "a parameter further in": lambda model: model.table["more"].append(te.Value(np.ones(2))),
+    "another list": lambda model: model.table.update(more=[te.Value(np.ones(2))]),
+}
+
+
+@pytest.mark.parametrize("change", IN_CONTAINERS)
+def test_a_change_inside_of_a_container_counts(change: str) -> None:
+    pair = twins(maker(Contained))
+    together(pair, range(4))
+    assert pair[1].step.source
+    for each in pair:
+        IN_CONTAINERS[change](each.model)
     together(pair, range(4, 9))
     assert pair[1].step.source
 
@@ -320,13 +359,30 @@ def test_many_integers_do_not_pile_up() -> None:
 def test_containers_lists_and_names() -> None:
     def f(tree: Any, numbers: Any, flag: Any = None) -> Any:
         total = np.sum(tree["a"] * tree["b"][0]) + np.sum(np.tanh(tree["b"][1]) * 2)
-        return {"total": total, "first": np.asarray(numbers[0]) * 1.0 if flag else total}
+        return {"total": total, "first": np.sum(numbers) * 2.0 if flag else total}
 
     step = te.compile(f)
-    for n in range(4):
-        tree = {"a": np.ones(3) * n, "b": (np.arange(3.0), 0.5 * n)}
-        assert bits(step(tree, [1.0, 2.0])) == bits(f(tree, [1.0, 2.0]))
-        assert bits(step(tree, numbers=[1.0, 2.0], flag=True)) == bits(f(tree, [1.0, 2.0], True))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        for n in range(4):
+            tree = {"a": np.ones(3) * n, "b": (np.arange(3.0), 0.5 * n)}
+            assert bits(step(tree, [1.0, 2.0])) == bits(f(tree, [1.0, 2.0]))
+            named = {"numbers": [1.0, 2.0 + n], "flag": True}
+            assert bits(step(tree, **named)) == bits(f(tree, **named))
+
+
+def test_arguments_by_name() -> None:
+    def f(x: Any, y: Any, *, factor: float = 2.0) -> Any:
+        return np.sum(np.tanh(x) * y) * factor
+
+    step = te.compile(f)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        for n in range(5):
+            x, y = np.arange(3.0) + n, np.ones(3) * n
+            for given in ({"y": y, "x": x}, {"x": x, "y": y, "factor": 0.5 * n}, {"y": x, "x": y}):
+                assert bits(step(**given)) == bits(f(**given))
+            assert bits(step(x, y=y)) == bits(f(x, y))
 
 
 def test_an_argument_that_was_mutated_is_read_anew() -> None:
@@ -572,6 +628,37 @@ def test_threads() -> None:
         each.join()
     assert not faults
     assert bits(w.data) == bits(np.full(50, 160.0))
+
+
+def test_threads_with_arguments_of_several_shapes() -> None:
+    """Without an optimiser: each thread gets the results of its own arguments."""
+
+    def f(x: Any) -> Any:
+        v = te.Value(x)
+        out = np.sum(np.tanh(v) * v)
+        return out, te.grad(out, [v])
+
+    step = te.compile(f)
+    given = [np.linspace(-1, 1 + n, 3 + n % 2) for n in range(4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        for _ in range(2):
+            for x in given:
+                step(x)
+    expected = [bits(plain(f(x))) for x in given]
+    wrong: list[int] = []
+
+    def work(n: int) -> None:
+        for _ in range(30):
+            if bits(step(given[n])) != expected[n]:
+                wrong.append(n)
+
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for each in workers:
+        each.start()
+    for each in workers:
+        each.join()
+    assert not wrong
 
 
 def test_a_model_that_changes_at_each_call_is_never_compiled_and_says_so() -> None:

@@ -118,3 +118,26 @@ def test_every_optimiser(rule: str, dtype: Any) -> None:
 @pytest.mark.parametrize(("layer", "loss", "rule"), list(itertools.product(LAYERS, TARGETS, RULES)))
 def test_all_together(layer: str, loss: str, rule: str, dtype: Any) -> None:
     check(layer, loss, rule, dtype, STEPS)
+
+
+def test_views_of_an_argument() -> None:
+    """A step of a sequence is copied uncompiled, and a view in a program: BLAS may round apart."""
+    rnn = nn.RNN(2, 3, seed=1)
+    parameters = rnn.parameters()
+    rng = np.random.default_rng(0)
+
+    def loss(x: Any) -> Any:
+        return np.sum(rnn(x)[1] ** 2)
+
+    step = te.compile(loss)
+    for _ in range(5):
+        x = rng.standard_normal((64, 9, 2))
+        found, slopes = step(x).item(), [p.grad for p in parameters]
+        expected = loss(x)
+        ours = te.grad(expected, parameters)
+        assert abs(found - expected.item()) <= 4 * np.spacing(expected.item())
+        for p, slope, g in zip(parameters, slopes, ours, strict=True):
+            assert slope is not None
+            # Of the size of what is added up.
+            assert np.all(np.abs(slope - g) <= 4 * np.spacing(np.max(np.abs(g))))
+            p.grad = None

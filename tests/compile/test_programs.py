@@ -6,7 +6,6 @@ import warnings
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 import tinygrad_edu as te
@@ -17,7 +16,7 @@ from tinygrad_edu.check.programs import Program
 from tinygrad_edu.errors import RecordingWarning
 
 MANY = settings(
-    max_examples=max(20, settings().max_examples),
+    max_examples=settings().max_examples,
     deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
@@ -65,7 +64,6 @@ def test_values_and_gradients(program: Program) -> None:
     compare(first_order(program), program)
 
 
-@pytest.mark.thorough
 @MANY
 @given(programs())
 def test_second_order(program: Program) -> None:

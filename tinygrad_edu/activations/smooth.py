@@ -45,8 +45,8 @@ def far_sigmoid(x: Any) -> Any:
 def sigmoid_forward(x: Any, into: Any = None) -> Any:
     """1 / (1 + exp(−x))."""
     power = np.exp(-x)
-    power += 1
-    return np.divide(1, power, out=into)
+    power += 1.0  # NumPy takes longer to read a whole number
+    return np.divide(1.0, power, into)
 
 
 def far_sigmoid_slope(x: Any) -> Any:
@@ -75,17 +75,16 @@ sigmoid_slope = define_elementwise(
 )
 
 
-@blockwise
-def sigmoid_slope_through(s: Any, x: Any, into: Any = None) -> Any:
+def sigmoid_slope_through(s: Any, x: Any) -> Any:
     """s(1 − s) for s = sigmoid(x), from x where 1 − s would cancel."""
     if getattr(s, "shape", None) != getattr(x, "shape", ()):
         s = aligned(s, x)
     if s.size <= FEW:
-        tail = np.exp(np.copysign(x, -1))
-        total = 1 + tail
-        return np.divide(tail, total * total, out=into)
+        tail = np.exp(np.copysign(x, -1.0))
+        total = 1.0 + tail
+        return tail / (total * total)
     if s.size < MANY and greatest(s) < 0.999:
-        return np.multiply(s, 1 - s, out=into)
+        return s * (1.0 - s)
     return sigmoid_slope_forward(x)
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.context import RECORDER, STATE, changed, observe
+from ..engine.context import RECORDER, STATE, changed
 from ..engine.effects import structure
-from ..engine.node import Node, Untraced
+from ..engine.node import Node, Untraced, frames_to_the_user
 from ..engine.value import Value
 from ..errors import OperandError, RecordingWarning, TracingError, UnsupportedError
 from ..optim import Optimizer
@@ -74,6 +74,7 @@ class Compiled:
 
     def __init__(self, f: Callable[..., Any], optimizer: Optimizer | None) -> None:
         self.f, self.optimizer = f, optimizer
+        self.name = getattr(f, "__name__", None) or f"{f!r:.80}"
         self.housing, self.containers = Housing([], set(), None), Containers([])
         self.version = -1
         # For each kind of arguments the programs, one for each way that branches were taken.
@@ -99,7 +100,7 @@ class Compiled:
     def __repr__(self) -> str:
         count = sum(map(len, self.programs.values()))
         programs = "1 program" if count == 1 else f"{count} programs"
-        return f"<compiled {getattr(self.f, '__name__', self.f)!s}, {programs}>"
+        return f"<compiled {self.name}, {programs}>"
 
     @property
     def source(self) -> str:
@@ -147,7 +148,7 @@ class Compiled:
         if STATE.get().observers:
             raise TracingError(
                 "a compiled step makes no nodes that te.observe or te.trace_nonfinite could tell "
-                f"of; inside of them call {getattr(self.f, '__name__', 'the function')} itself"
+                f"of; inside of them call {self.name} itself"
             )
         with changed(lines=False), self._lock:
             return self.called(args)
@@ -224,12 +225,10 @@ class Compiled:
         """Say once that it records again."""
         if not self._told and any(known[1] == kinds[1] for known in self.programs):
             self._told = True
-            warnings.warn(
+            warn(
                 "te.compile records again for arguments of another shape, dtype or layout, or "
                 "another integer (write float(n) where it is only computed with); each kind has "
-                "its program from then on. This is said once",
-                RecordingWarning,
-                stacklevel=6,
+                "its program from then on. This is said once"
             )
 
     def refuse(self, kinds: Kinds, why: str) -> None:
@@ -238,11 +237,7 @@ class Compiled:
         self.refused.add(kinds)
         if self.latest is not None and self.latest[0] == kinds:
             self.latest = None
-        warnings.warn(
-            f"te.compile leaves {self.f!r:.80} uncompiled for these arguments: {why}",
-            RecordingWarning,
-            stacklevel=7,
-        )
+        warn(f"te.compile leaves {self.name} uncompiled for these arguments: {why}")
 
     # ---- as ever ----
 
@@ -290,17 +285,16 @@ class Compiled:
         # What the calls before this one have led to.
         self._fruitless = self._fruitless + 1 if self.latest is None and self.modes == set() else 0
         if self._fruitless == MOST_FAILURES + 1:
-            warnings.warn(
-                f"te.compile has not come to record {self.f!r:.80}: at each call a module is given "
+            warn(
+                f"te.compile has not come to record {self.name}: at each call a module is given "
                 "another attribute or mode (self.last = ... in its forward, say); return such "
-                "values instead",
-                RecordingWarning,
-                stacklevel=5,
+                "values instead"
             )
         version, mode = structure.version, structure.mode
         token = RECORDER.set(Looking(found, self.modules))
         try:
-            with observe(listen), changed(recording=True):
+            # Not by te.observe, which calls in a context of its own: half of what recording costs.
+            with changed(recording=True, observers=(listen,)):
                 returned = self.of(args)
         finally:
             RECORDER.reset(token)
@@ -397,6 +391,11 @@ class Compiled:
             )
 
 
+def warn(message: str) -> None:
+    """Say something about the line outside of this package that has called a program."""
+    warnings.warn(message, RecordingWarning, stacklevel=frames_to_the_user())
+
+
 @dataclass(frozen=True)
 class Looking:
     """Notes down leaves that are read or given new data, and modules, and lets all happen."""
@@ -408,9 +407,12 @@ class Looking:
         """A module that takes part."""
         self.modules[id(module)] = module
 
-    def random(self, generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
+    def random(self, generator: np.random.Generator, shape: Any, method: str) -> Any:
         """As ever."""
-        return generator.random(shape)
+        return getattr(generator, method)(shape)
+
+    def swept(self) -> None:
+        """Nothing: leaves are told of as they are used."""
 
     def assign(self, leaf: Value, data: Any) -> None:
         """As ever."""

@@ -125,13 +125,17 @@ class GivenArray:
 class Watching:
     """What a recording by levels does in the place of effects, and where numbers are read."""
 
-    def random(self, generator: Any, shape: tuple[int, ...]) -> Any:
+    def random(self, generator: Any, shape: Any, method: str) -> Any:
         """Not by levels."""
         raise Unsuited("draws random numbers")
 
     def assign(self, leaf: Any, data: Any) -> None:
         """Not by levels."""
         raise Unsuited("gives a leaf new data")
+
+    def swept(self) -> None:
+        """Not by levels."""
+        raise Unsuited("takes derivatives")
 
     def entered(self, module: Any) -> None:
         """Nothing: what takes part is known."""

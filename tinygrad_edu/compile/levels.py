@@ -10,6 +10,7 @@ comes out is the same bit for bit where NumPy's functions give an array what the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -24,16 +25,18 @@ from .level_steps import NOTHING, Array, Buffers, ndarray
 
 # A graph below this many numbers is not worth the calls that groups cost.
 FEWEST = 500
+MANY = 4_000
 
 
 def suits(root: Value) -> bool:
     """Whether `Levels` can run the graph of `root` and has reason to: it is made of many numbers.
 
-    Costs a walk through the graph, which ends at the first array.
+    Looks at the `MANY` nodes next to the root, or up to the first array: `Levels` itself refuses
+    a graph that has one further on.
     """
     nodes: list[Node] = [root]
     seen = {root.serial}
-    for node in nodes:
+    for node in islice(nodes, MANY):  # which grows meanwhile
         if node._data.__class__ is ndarray:
             return False
         for item in node.inputs:

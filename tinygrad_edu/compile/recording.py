@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.context import RECORDER
+from ..engine.context import RECORDER, changed
 from ..engine.node import Untraced, make_leaf
 from ..engine.value import Value
 from .ends import arguments, each_end, ends_of, filled_in, is_input, numbers, with_holes
@@ -67,7 +67,7 @@ def traced(
     lent = [each for each in arguments(args) if isinstance(each, Value) and each.op is None]
     lent = list({id(each): each for each in lent}.values())
     before = [(leaf, leaf._data, leaf.grad, leaf.serial) for leaf in (*leaves, *lent)]
-    stand_ins = [tape.given(leaf._data) for leaf in leaves]
+    stand_ins = [tape.given(leaf._data, leaf.name) for leaf in leaves]
     for leaf, stand_in in zip(leaves, stand_ins, strict=True):
         if leaf.ndim:
             run.held[stand_in.slot] = leaf._data
@@ -100,8 +100,9 @@ def traced(
         stand_ins += [each._data for each in lent]
         for leaf, stand_in in zip(leaves, stand_ins, strict=False):
             leaf._data, leaf.grad = stand_in, None
-        returned = f(tuple(given))
-        backward(returned)
+        with changed(observers=(tape.hear,)):
+            returned = f(tuple(given))
+            backward(returned)
         if any(each.grad is not None for each in lent):
             raise Untraced("a Value is given as an argument, and f finds it in another way too")
         run.results = [own(data_of(each), leaves, stand_ins) for each in ends_of(returned)]
@@ -168,28 +169,30 @@ class Recorded:
             for part in parts:
                 for leaf, place in zip(part.leaves, part.gradients, strict=True):
                     targets.append((tape.named(as_array(run.gradients[id(leaf)])), place))
+                    tape.gradients[id(place)] = leaf._data
         for leaf in housing.leaves:
             if id(leaf) in run.gradients and id(leaf) not in moved:
                 self.grown.append(leaf)
                 outputs.append(slot_of(run.gradients[id(leaf)]))
         outputs += map(slot_of, run.of_arguments.values())
         rates, before, after, later = [], [], [], list[tuple[Slot, Array]]()
+        tape.part = f"update: {type(optimizer).__name__}"
         for part in parts:
             assert optimizer is not None
             for leaf, place in zip(part.leaves, part.gradients, strict=True):
                 place[...] = value_of(run.gradients[id(leaf)])
-            rate = tape.given(part.group["lr"])
+            rate = tape.given(part.group["lr"], "lr")
             rates.append(rate.slot)
             arrays: dict[str, Any] = {
                 name: entry if isinstance(entry, int) else part.shaped(entry, optimizer)
                 for name, entry in part.states.items()
             }
             here, incoming = (part.shaped(a, optimizer) for a in (part.data, part.gradient))
-            data, gradient = tape.given(here), tape.given(incoming)
+            data, gradient = tape.given(here, "weights"), tape.given(incoming, "slopes")
             run.held[data.slot], run.held[gradient.slot] = here, incoming
             states: dict[str, Any] = {}
             for name, entry in arrays.items():
-                states[name] = tape.given(entry)
+                states[name] = tape.given(entry, name)
                 if isinstance(entry, int):
                     before.append(states[name].slot)
                 else:
@@ -236,6 +239,8 @@ class Recorded:
             np.array(values[each] if isinstance(each, Slot) else each)
             for each in self.program.wanted
         ]
+        for part in self.housing.parts:
+            part.gradient.fill(np.nan)  # so that one which is not written does not go unnoticed
         error: Exception | None = None
         try:
             found = self.step(*inputs)

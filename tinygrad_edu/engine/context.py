@@ -47,12 +47,16 @@ class State:
 class Recorder(Protocol):
     """What a recording of a program does in the place of effects (see effects.py)."""
 
-    def random(self, generator: Any, shape: tuple[int, ...]) -> Any:
-        """Uniform numbers, drawn anew by the program."""
+    def random(self, generator: Any, shape: Any, method: str) -> Any:
+        """Numbers of a generator's method, drawn anew by the program."""
         ...
 
     def assign(self, leaf: Any, data: Any) -> None:
         """New data, given anew by the program."""
+        ...
+
+    def swept(self) -> None:
+        """Take note that gradients are computed, as numbers that no node leads to."""
         ...
 
     def entered(self, module: Any) -> None:

@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from ..errors import UnknownNameError
 from .context import RECORDER
-from .node import tick
+from .node import numbers_of, tick
 from .value import Value
 
 
@@ -35,15 +36,33 @@ class Structure:
 
 structure = Structure()
 
+# Kinds of random numbers, and what NumPy's generators call them.
+METHODS = {"uniform": "random", "normal": "standard_normal"}
+OF_KINDS = " or ".join(map(repr, METHODS))
 
-def random(generator: np.random.Generator, shape: tuple[int, ...]) -> Any:
-    """Numbers from [0, 1), of that shape."""
+
+def random(
+    generator: np.random.Generator, shape: int | tuple[int, ...] = (), kind: str = "uniform"
+) -> Any:
+    """Random numbers that a compiled function draws anew at each call: an array, no Value.
+
+    `kind` is "uniform", from [0, 1), or "normal", of mean 0 and standard deviation 1. Raises
+    `UnknownNameError` for another one.
+    """
+    if kind not in METHODS:
+        raise UnknownNameError(f"there is no kind of random numbers {kind!r}; write {OF_KINDS}")
     recorder = RECORDER.get()
-    return generator.random(shape) if recorder is None else recorder.random(generator, shape)
+    if recorder is None:
+        return getattr(generator, METHODS[kind])(shape)
+    return recorder.random(generator, shape, METHODS[kind])
 
 
 def assign(leaf: Value, data: Any) -> None:
-    """Give a leaf new data, of its shape and dtype, without copying."""
+    """Give a leaf new data, of its shape and dtype; a compiled function does it at each call.
+
+    For what a layer remembers from call to call, such as a running mean. `data` is not copied.
+    """
+    data = numbers_of(data)
     recorder = RECORDER.get()
     if recorder is None:
         leaf.data = data

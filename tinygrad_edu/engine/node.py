@@ -113,19 +113,18 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
         arrays = (a._data,)
         tracked = a.requires_grad
     else:
-        kind, tracked, arrays = Node, False, []
+        kind, tracked, arrays, kept = Node, False, [], []
         for item in inputs:
             if isinstance(item, Node):
                 kind = item.__class__
                 arrays.append(item._data)
-                if item.requires_grad:
-                    tracked = True
-            elif item.__class__ in NUMBERS:
-                arrays.append(item)
+                tracked = tracked or item.requires_grad
             else:
-                item = constant(item, op)
-                inputs = (*inputs[: len(arrays)], item, *inputs[len(arrays) + 1 :])
+                if item.__class__ not in NUMBERS:
+                    item = constant(item, op)
                 arrays.append(item)
+            kept.append(item)
+        inputs = tuple(kept)
     try:
         data = op.forward(*arrays, **options) if options else op.forward(*arrays)
     except Untraced as unknown:
@@ -201,7 +200,7 @@ def frozen(array: np.ndarray[Any, Any]) -> Any:
     """A read-only array nobody else can write to (`array` itself if it is one); 0-d: a scalar."""
     if array.ndim == 0:
         return array[()]
-    if array.base is not None or array.flags.writeable:
+    if array.flags.writeable or array.base is not None:
         array = array.copy()
         array.setflags(False)  # type: ignore[call-arg]
     return array
@@ -308,3 +307,11 @@ def user_line() -> str | None:
 
     path, number = frame.f_code.co_filename, frame.f_lineno
     return f"{Path(path).name}:{number}: {linecache.getline(path, number).strip()}"
+
+
+def frames_to_the_user() -> int:
+    """How many frames the caller is above the user's line: the `stacklevel` of a warning."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level

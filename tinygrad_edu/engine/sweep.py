@@ -18,7 +18,7 @@ import numpy as np
 from ..errors import MatrixError, NotTrackedError, ShapeError, StaleGraphError
 from .blocks import BLOCK
 from .chain import chain, chain_in_blocks
-from .context import STATE, changed
+from .context import RECORDER, STATE, changed
 from .node import Node, Untraced, copied, describe, frozen, make_leaf
 from .operation import OPERATIONS
 
@@ -89,13 +89,16 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
     `gradient` has the root's shape. Arrays that are yielded for inner nodes are read-only and may
     be shared; with `create_graph` nodes are yielded in place of arrays.
     """
+    if not create_graph and (recorder := RECORDER.get()) is not None:
+        recorder.swept()
     pending: dict[int, Any] = {root.serial: gradient}
     observers = STATE.get().observers
     times: Callable[[Any, Any], Any] = OPERATIONS["chain_product"] if create_graph else chain
     for node in order(root):
         g = pending.pop(node.serial)
-        for callback in observers:
-            callback(node, g._data if create_graph else g)
+        if observers:
+            for callback in observers:
+                callback(node, g._data if create_graph else g)
         op = node.op
         if op is None:
             yield node, g
@@ -107,46 +110,43 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
         given: tuple[Any, ...]
         if create_graph:
             refuse_newer_inputs(node)  # an observer may have updated a leaf meanwhile
-            rules, given = op.rules, (node, *inputs)
-        else:
+            rules, given = op.rules, (node, *inputs) if elementwise else (g, node, *inputs)
+        elif elementwise:
             rules, given = op.array_rules, (node._data, *node.arrays)
-        if not elementwise:
-            given = (g, *given)
-            if op.variadic:
-                rules = tuple(partial(rules[0], position=i) for i in range(len(inputs)))
+        else:
+            rules, given = op.array_rules, (g, node._data, *node.arrays)
+        if not elementwise and op.variadic:
+            rules = tuple(partial(rules[0], position=i) for i in range(len(inputs)))
         position = -1
         for item in inputs:  # zip takes three times as long for so few
             position += 1
             if not isinstance(item, Node) or not item.requires_grad:
                 continue
             rule = rules[position]
-            if not elementwise:
+            if rule.__class__ is int or rule.__class__ is float:
+                message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
+            elif elementwise and g.__class__ is ndarray and g.nbytes > BLOCK:
+                message = chain_in_blocks(g, rule, given, options)
+            else:
                 try:
                     message = rule(*given, **options) if options else rule(*given)
                 except Untraced as unknown:
                     message = unknown.whole(rule, given, options)
                 except np.linalg.LinAlgError as error:
                     raise MatrixError(without_slope(node, error)) from error
-            elif rule.__class__ is int or rule.__class__ is float:
-                message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
-            elif g.__class__ is ndarray and g.nbytes > BLOCK:
-                message = chain_in_blocks(g, rule, given, options)
-            else:
-                try:
-                    slope = rule(*given, **options) if options else rule(*given)
-                except Untraced as unknown:
-                    slope = unknown.whole(rule, given, options)
-                # Of two numbers as chain does: a call of it takes as long as their product.
-                message = g * slope if g.__class__ is float64 else None
-                if message.__class__ is not float64 or not isfinite(message):
-                    message = times(g, slope)
+                if elementwise:
+                    slope = message
+                    # Of two numbers as chain does: a call of it takes as long as their product.
+                    message = g * slope if g.__class__ is float64 else None
+                    if message.__class__ is not float64 or not isfinite(message):
+                        message = times(g, slope)
             like = item._data
             if message.__class__ is not like.__class__ or (
                 message.__class__ is not float64
                 and (message.shape != like.shape or message.dtype is not like.dtype)
             ):
                 message = conform(message, like, node)
-            if not elementwise and message.__class__ is ndarray and getrefcount(message) > FRESH:
+            if not elementwise and getrefcount(message) > FRESH and message.__class__ is ndarray:
                 message = message[...]  # the rule keeps it: a view, so that leaves copy it
             serial = item.serial
             pending[serial] = pending[serial] + message if serial in pending else message
@@ -157,8 +157,8 @@ def conform(message: Any, like: Any, node: Node) -> Any:
 
     `node` is the node whose rule gave it, for the error.
     """
-    if not hasattr(message, "dtype"):  # a list, or one of Python's own numbers
-        message = np.asarray(message)
+    if message.__class__ is not ndarray and not hasattr(message, "dtype"):
+        message = np.asarray(message)  # of a list, or of one of Python's own numbers
     given, wanted = message.shape, like.shape
     if given != wanted:
         axes = repeated_axes(given, wanted)

@@ -80,7 +80,7 @@ class Value(Methods):
     def rebind(self, data: Any) -> None:
         """Give a leaf new data without copying, and stamp it so that older graphs know."""
         if data.__class__ is np.ndarray:
-            data.setflags(write=False)
+            data.setflags(False)  # type: ignore[call-arg]
         self._data = data
         self.serial = tick()
 

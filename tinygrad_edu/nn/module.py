@@ -92,7 +92,12 @@ class Module:
     """
 
     training: bool = True
-    _name: str = ""
+    _name: str = "module"
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A module that nothing holds is a scope with the name of its class."""
+        super().__init_subclass__(**options)
+        cls._name = cls.__name__.lower()
 
     # Type checkers shall find a wrong option by themselves.
     if not TYPE_CHECKING:
@@ -128,7 +133,7 @@ class Module:
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """Run `forward` with this module's name added to the scope."""
         state = STATE.get()
-        name = self._name or type(self).__name__.lower()
+        name = self._name
         if state.recording and (recorder := RECORDER.get()) is not None:
             recorder.entered(self)
         token = STATE.set(state.inner.get(name) or state.within(name))

@@ -40,6 +40,8 @@ def turned(a: Any) -> Any:
 
 def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
     """The gradient of a in a @ b (+ bias)."""
+    if a.ndim == b.ndim == 2:
+        return product(g, b.T)
     if b.ndim == 1:
         return g[..., None] * b
     if a.ndim == 1:
@@ -49,6 +51,8 @@ def matmul_left(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
 
 def matmul_right(g: Any, out: Any, a: Any, b: Any, bias: Any = None) -> Any:
     """The gradient of b in a @ b (+ bias)."""
+    if a.ndim == b.ndim == 2:
+        return product(a.T, g)
     if a.ndim == 1:
         return g * a if b.ndim == 1 else a[:, None] * g[..., None, :]
     if b.ndim == 1:

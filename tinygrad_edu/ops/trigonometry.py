@@ -10,7 +10,7 @@ import numpy as np
 from ..engine.blocks import blockwise
 from ..engine.operation import POSITIVE, REAL, Elementwise, define_elementwise
 from .selection import bounded
-from .tails import MANY, amended, far_out, greatest, least
+from .tails import MANY, amended, far_out, least
 
 sin = define_elementwise(
     "sin",
@@ -258,21 +258,20 @@ NEAR_ONE = 0.9995
 LOST = 1 - NEAR_ONE**2
 
 
-@blockwise
-def sech_squared_through(y: Any, x: Any, into: Any = None) -> Any:
+def sech_squared_through(y: Any, x: Any) -> Any:
     """1 − y² for y = tanh(x), from x where the subtraction would cancel."""
     if y.__class__ is np.float64 is x.__class__ and -NEAR_ONE < y < NEAR_ONE:
         return 1 - y * y
     if getattr(y, "shape", None) != getattr(x, "shape", ()):
         y = aligned(y, x)
     if y.size <= FEW:  # to look for the largest entry would take as long
-        if not y.ndim and hasattr(x, "tape") and x.dtype == y.dtype == np.float64:
-            if -NEAR_ONE < y < NEAR_ONE:  # as above, in a recording
-                return 1 - y * y
-        slope = 1 / np.cosh(x)
-        return np.multiply(slope, slope, out=into)
+        single = not y.ndim and hasattr(x, "tape") and x.dtype == y.dtype == np.float64
+        if single and -NEAR_ONE < y < NEAR_ONE:  # as above, in a recording
+            return 1 - y * y
+        slope = 1.0 / np.cosh(x)
+        return slope * slope
     if y.size < MANY:
-        slope = np.subtract(1, y * y, out=into)
+        slope = 1.0 - y * y
         if least(slope) > LOST:
             return slope
-    return sech_squared_forward(x, into)
+    return sech_squared_forward(x)

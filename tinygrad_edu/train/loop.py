@@ -126,7 +126,7 @@ def fit(
             run.history = file.read()
     step = Step(model, optimizer, loss, clip_norm, clip_value)
     if compile:
-        step.compile(accumulate, returning=bool(measured), clean=sound(x) and sound(y))
+        step.compile(accumulate, returning=bool(measured))
 
     try:
         with ExitStack() as stack:
@@ -232,14 +232,12 @@ class Step:
         self.passes = self.uncompiled
         self.at_once = False
 
-    def compile(self, accumulate: int, *, returning: bool, clean: bool) -> None:
-        """Run programs from now on.
+    def compile(self, accumulate: int, *, returning: bool) -> None:
+        """Run programs from now on: whole steps, or passes if gradients are changed behind them.
 
-        They are the whole step, unless something is done to gradients before it, or data are not
-        all finite (`clean`): the step is uncompiled then. `returning` says whether predictions are
-        wanted.
+        `returning` says whether predictions are wanted.
         """
-        self.at_once = clean and accumulate == 1 and self.clip_value is self.clip_norm is None
+        self.at_once = accumulate == 1 and self.clip_value is self.clip_norm is None
 
         def passed(x: Any, y: Any, *share: float) -> tuple[Any, ...]:
             prediction = predict(self.model, x)
@@ -352,14 +350,6 @@ def predict(model: Module, x: Any) -> Any:
 def apply(metrics: Mapping[str, Metric], prediction: Any, target: Any) -> dict[str, float]:
     """Each metric of one batch."""
     return {name: float(metric(numbers_of(prediction), target)) for name, metric in metrics.items()}
-
-
-def sound(data: Any) -> bool:
-    """Whether all numbers of inputs or targets are finite."""
-    if isinstance(data, tuple):
-        return all(map(sound, data))
-    array = np.asarray(numbers_of(data))
-    return not np.issubdtype(array.dtype, np.inexact) or finite(array)
 
 
 def worst(array: Any) -> str:

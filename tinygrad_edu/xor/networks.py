@@ -113,12 +113,13 @@ def learn(
 
     Steps that are `measured` run uncompiled.
     """
+
+    def loss(x: Array, y: Array) -> Value:
+        return mse(network(x), y)
+
+    compiled = settings.compile and not measured
+    step = stepping(loss, make_optimizer(settings, network), compiled=compiled)
     x, y = data.xor()
-    step = stepping(
-        lambda x, y: mse(network(x), y),
-        make_optimizer(settings, network),
-        compiled=settings.compile and not measured,
-    )
     losses = []
     with terminal.progress(name, settings.epochs) as advance:
         for epoch in range(settings.epochs):
@@ -133,13 +134,13 @@ def learn(
 
 def learn_all(name: str, networks: Sequence[MLP], settings: Settings, terminal: Terminal) -> Array:
     """Train networks of one shape side by side; answers of shape (networks, 4, 1)."""
-    x, y = data.xor()
     together = side_by_side(networks)
-    step = stepping(
-        lambda x, y: mse(together(x), y) * len(networks),
-        make_optimizer(settings, together),
-        compiled=settings.compile,
-    )
+
+    def loss(x: Array, y: Array) -> Value:
+        return mse(together(x), y) * len(networks)
+
+    step = stepping(loss, make_optimizer(settings, together), compiled=settings.compile)
+    x, y = data.xor()
     targets = np.broadcast_to(y, (len(networks), *y.shape))
     with terminal.progress(name, settings.epochs) as advance:
         for epoch in range(settings.epochs):

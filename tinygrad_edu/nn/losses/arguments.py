@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
 import warnings
 from typing import Any, Literal
 
 import numpy as np
 
-from ...engine.node import PACKAGE, Node
+from ...engine.node import Node, frames_to_the_user
 from ...engine.operation import REAL, define_elementwise
 from ...engine.value import Operand, Value
 from ...errors import LossWarning, OperandError, ShapeError, UnknownNameError
@@ -78,7 +77,7 @@ def pair(prediction: Operand, target: Operand) -> tuple[Value, Any]:
             f"the prediction has shape {wanted} and the target {shape}; they must be equal, "
             + advice
         )
-    if 0 in shape:
+    if not y.size:
         raise ShapeError(f"the prediction is empty, of shape {shape}: there is no loss of nothing")
     return y, t
 
@@ -142,11 +141,3 @@ def warn_of_probabilities(prediction: Value, loss: str, why: str) -> None:
         if node.op.name not in MOVES:
             return
         node = node.inputs[0]
-
-
-def frames_to_the_user() -> int:
-    """How many frames the caller of the calling function is below the user's line."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level

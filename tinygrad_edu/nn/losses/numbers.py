@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...engine.node import record
 from ...engine.operation import define_structural
 from ...engine.value import Operand, Value
 from ...spellings import refusing
@@ -42,8 +43,7 @@ def mse(prediction: Operand, target: Operand, reduction: Reduction = "mean") -> 
     """
     y, t = pair(prediction, target)
     if reduction == "mean":
-        loss: Value = mean_squared_error(y, t)
-        return loss
+        return record(mean_squared_error, (y, t))  # type: ignore[no-any-return]
     return reduced(np.square(y - t), reduction)
 
 
