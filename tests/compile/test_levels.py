@@ -459,6 +459,31 @@ def test_a_leaf_may_be_rebound_if_it_is_given() -> None:
         Levels(root, [y])
 
 
+@pytest.mark.usefixtures("width")
+def test_results_beside_the_root() -> None:
+    """In the middle of a sum, above the root, a leaf, a comparison: none of them adds a slope."""
+
+    def results(xs: Sequence[Any]) -> list[Any]:
+        products = [x * x for x in xs]
+        part = sum(products[:20])
+        total = part + sum(products[20:])
+        above = total * xs[0] + part
+        return [total, part, above, xs[3], xs[1] > 0, (above - total) * xs[2], part]
+
+    first, second = normal(40)
+    with changed(recording=True):
+        xs = [te.Value(x) for x in first]
+        root, *others = results(xs)
+    program = Levels(root, xs, [], others)
+    for point in (first, second, -first):
+        value, gradient, *found = program.run(point)
+        leaves = [te.Value(x) for x in point]
+        expected = results(leaves)
+        assert exactly(gradient, np.array(te.grad(expected[0], leaves)))
+        for ours, theirs in zip([value, *found], expected, strict=True):
+            assert exactly(ours, theirs.data)
+
+
 def test_rebound_leaves_do_not_make_a_slower_program() -> None:
     xs = [te.Value(float(i)) for i in range(1, 41)]
     root: Any = sum(x * x / xs[0] for x in xs)

@@ -19,7 +19,7 @@ from ..errors import OperandError, RecordingWarning, TracingError, UnsupportedEr
 from ..optim import Optimizer
 from .ends import Unfit, arguments, detached, each_end, ends_of, first_of, kinds_of
 from .housing import Containers, Housing
-from .level_recording import RecordedByLevels, Unsuited
+from .level_recording import RecordedByLevels, Unsuited, uncollected
 from .levels import suits
 from .recording import (
     NoResultError,
@@ -327,19 +327,20 @@ class Compiled:
 
     def record(self, args: tuple[Any, ...], kinds: Kinds) -> Any:
         """Make a program of this call, by which it runs already."""
-        if self.of_numbers:
+        if self.of_numbers and STATE.get().tracking:
             try:
-                by_levels = RecordedByLevels(
-                    self.of, self.backward, args, self.housing, self.values
-                )
-                results = by_levels.run(args)[0]
-            except NoResultError:
-                return self.eager(args)
+                with uncollected():
+                    by_levels = RecordedByLevels(
+                        self.of, self.backward, args, self.housing, self.values
+                    )
             except (Unsuited, Untraced, UnsupportedError, OtherNumbersError):
                 self.of_numbers = False
             else:
                 self.keep(by_levels, kinds)
-                return results
+                try:
+                    return by_levels.run(args)[0]
+                except NoResultError:
+                    return self.eager(args)
         tape = Tape(whole=self.whole.get(kinds, ()))
         try:
             run = traced(self.of, self.backward, args, self.housing.leaves, tape, self.values)

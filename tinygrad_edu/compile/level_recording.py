@@ -6,7 +6,9 @@ the arguments each number comes from; all that is computed from them are numbers
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from math import isfinite
 from typing import Any
@@ -79,9 +81,12 @@ class Given(NDArrayOperatorsMixin):
         return Given(self.value.astype(dtype), self.place)
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if any(isinstance(each, Node) for each in inputs):
-            return NotImplemented
-        return getattr(ufunc, method)(*map(plain, inputs), **kwargs)
+        given = []
+        for each in inputs:
+            if isinstance(each, Node):
+                return NotImplemented
+            given.append(each.value if each.__class__ is Given else each)
+        return (ufunc if method == "__call__" else getattr(ufunc, method))(*given, **kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return function(*map(plain, args), **kwargs)
@@ -306,6 +311,21 @@ class RecordedByLevels:
                 if reached:
                     leaf.grad = g if leaf.grad is None else leaf.grad + g
         return (filled_in(self.shape, (loss, *others)),)
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: of a graph, which has no cycles, it would look at all nodes.
+
+    It costs as much as recording does.
+    """
+    resting = not gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if not resting:
+            gc.enable()
 
 
 def gradients_of(leaves: Sequence[Value], backward: Callable[[], None]) -> list[Any]:
