@@ -396,8 +396,8 @@ def measure(name: str, rounds: int, with_peers: bool) -> Row:
     return row
 
 
-def growth(rounds: int = 5) -> list[tuple[int, float, float]]:
-    """Numbers of parameters, and seconds of a replay and of a step by hand, batch 4."""
+def growth(rounds: int = 5) -> list[tuple[int, float, float, float]]:
+    """Numbers of parameters; seconds of a replay, of a step by hand and uncompiled; batch 4."""
     found = []
     for width in WIDTHS:
         sizes = (width, width, width, width)
@@ -406,11 +406,12 @@ def growth(rounds: int = 5) -> list[tuple[int, float, float]]:
         sides: dict[str, Side] = {
             HAND: HandWritten(work, parameters),
             OURS: Compiled(work, parameters),
+            EAGER: TinygradEdu(work, parameters),
         }
         same_steps(sides[HAND], sides[OURS], batches)
         times = in_turn(sides, batches, rounds)
         count = sum(each.size for each in parameters)
-        found.append((count, median(times[OURS]), median(times[HAND])))
+        found.append((count, median(times[OURS]), median(times[HAND]), median(times[EAGER])))
     return found
 
 
@@ -427,11 +428,12 @@ def same_steps(hand: Side, side: Side, batches: Sequence[Batch]) -> None:
         raise DifferentResultError("nothing has moved")
 
 
-def figure(found: Sequence[tuple[int, float, float]]) -> Figure:
+def figure(found: Sequence[tuple[int, float, float, float]]) -> Figure:
     """Time of a step against the number of parameters, both axes in powers of ten."""
     drawn = Figure(figsize=(5, 3.4), layout="constrained")
     axes = drawn.add_subplot()
-    counts, ours, hand = zip(*found, strict=True)
+    counts, ours, hand, eager = zip(*found, strict=True)
+    axes.loglog(counts, [each * 1e6 for each in eager], "^:", label="uncompiled")
     axes.loglog(counts, [each * 1e6 for each in ours], "o-", label="te.compile")
     axes.loglog(counts, [each * 1e6 for each in hand], "s--", label="NumPy by hand")
     axes.set(xlabel="parameters", ylabel="one step (microseconds)")
@@ -474,10 +476,10 @@ def main() -> int:
     if "growth" in names:
         found = growth()
         print("\nparameters   replay, µs   by hand, µs   replay, ns a parameter")
-        for count, ours, hand in found:
+        for count, ours, hand, _ in found:
             print(f"{count:10d} {ours * 1e6:12.1f} {hand * 1e6:13.1f} {ours / count * 1e9:24.2f}")
         if options.figure:
-            figure(found).savefig(options.figure)
+            figure(found).savefig(options.figure, dpi=200)
     packages = [] if options.no_peers else [package for package, _ in PEERS.values()]
     print("\n".join([peers.compared(packages), *failures]))
     return 1 if failures else 0

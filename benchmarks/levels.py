@@ -33,6 +33,8 @@ DEMO = (2, 16, 16, 1)
 LINEAR = (2, 4, 1)
 SAMPLES = (2, 24, 240, 2_400, 24_000)
 VERIFIED_STEPS = 3
+# Above so many nodes eager code takes seconds.
+LARGE = 500_000
 RATE = 0.1
 TIMES_FASTER = 150.0
 EAGER_STEPS, SECONDS_PER_NODE = 3.0, 1e-6
@@ -71,10 +73,10 @@ class Work:
         rows = [[x[i, 0], x[i, 1]] for i in range(self.samples)]
         return self.network.loss(rows, self.labels)  # type: ignore[arg-type]
 
-    def verify_step(self) -> None:
+    def verify_step(self, replays: int = VERIFIED_STEPS) -> None:
         """Compare what te.compile makes of the loss with eager code, each call on other data."""
         step = te.compile(self.loss)
-        for number in range(2 + VERIFIED_STEPS):
+        for number in range(2 + replays):
             x, _ = self.data(number)
             for parameter in self.parameters:
                 parameter.grad = None
@@ -174,7 +176,7 @@ def costs(sizes: Sequence[int], samples: int, repeats: int) -> Costs:
     work = Work(sizes, samples)
     program = work.compiled(work.record())
     work.verify(program)
-    work.verify_step()
+    work.verify_step(VERIFIED_STEPS if program.nodes < LARGE else 1)
     x = work.data(1)[0]
     rows = []
     for _ in range(repeats):
@@ -187,6 +189,7 @@ def costs(sizes: Sequence[int], samples: int, repeats: int) -> Costs:
         flat = x.reshape(-1)
         replay = median(seconds(partial(program.run, work.weights, flat))[0] for _ in range(calls))
         step = te.compile(work.loss)
+        gc.collect()
         first = sum(seconds(partial(step, x))[0] for _ in range(2))
         call = median(seconds(partial(step, x))[0] for _ in range(calls))
         rows.append((record, collected, record + backward, build, replay, first, call))

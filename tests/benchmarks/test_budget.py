@@ -1,4 +1,4 @@
-"""The budget's parts are positive and make up the whole, and no row is missing; no time is judged."""
+"""The budget's parts are positive and make up the whole, and no row is missing."""
 
 from __future__ import annotations
 

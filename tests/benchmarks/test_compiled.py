@@ -129,6 +129,8 @@ def test_sides_are_timed_in_turn_and_their_memory_is_counted() -> None:
 
 
 def test_the_picture_shows_every_size() -> None:
-    axes = figure([(10, 1e-6, 2e-6), (1000, 1e-5, 3e-5)]).axes[0]
-    assert [list(np.asarray(line.get_xdata())) for line in axes.get_lines()] == [[10, 1000]] * 2
-    assert axes.get_lines()[0].get_ydata() == pytest.approx([1, 10])
+    axes = figure([(10, 1e-6, 2e-6, 3e-6), (1000, 1e-5, 3e-5, 5e-5)]).axes[0]
+    assert [list(np.asarray(line.get_xdata())) for line in axes.get_lines()] == [[10, 1000]] * 3
+    times = {str(line.get_label()): np.asarray(line.get_ydata()) for line in axes.get_lines()}
+    assert times["te.compile"] == pytest.approx([1, 10])
+    assert times["uncompiled"] == pytest.approx([3, 50])

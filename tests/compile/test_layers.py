@@ -16,7 +16,13 @@ from tinygrad_edu.optim.rules import OPTIMIZERS
 
 nn, losses = te.nn, te.nn.losses
 STEPS = 50
-DTYPES = pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+DTYPES = pytest.mark.parametrize(
+    "dtype",
+    [
+        pytest.param(np.float64, id="float64"),
+        pytest.param(np.float32, id="float32", marks=pytest.mark.thorough),
+    ],
+)
 
 
 class Recurrent(nn.Module):

@@ -107,6 +107,16 @@ def signs_of_zero() -> None:
     same_at_every_call(f, lambda call: (np.ones(2) + call,))
 
 
+def numbers() -> None:
+    def f(x: Any) -> Any:
+        total = np.sum(x) * 3.0
+        for n in range(4):
+            total = total * np.sum(x * (n + 2.0)) + total / 7.0
+        return total
+
+    same_at_every_call(f, lambda call: (np.linspace(0, 1, 4) + call,))
+
+
 def powers() -> None:
     def f(x: Any) -> Any:
         v = te.Value(x)
@@ -281,6 +291,15 @@ def signless(right: Any) -> Any:
     return lambda item: (float, item) if item.__class__ is float else right(item)
 
 
+def named_early(right: Any) -> Any:
+    def wrong(self: Writer) -> None:
+        self.number += 1
+        right(self)
+        self.number -= 1
+
+    return wrong
+
+
 def a_step_early(right: Any) -> Any:
     return lambda self, number: right(self, number + 1)
 
@@ -350,6 +369,7 @@ MUTANTS: dict[str, tuple[Callable[[Patch], None], Callable[[], None]]] = {
     ),
     "0 is −0": (patched(passes, "part", signless), signs_of_zero),
     "memory is given back too early": (patched(Memory, "dying", a_step_early), training(mlp, adam)),
+    "names are used again too early": (patched(Writer, "spare_names", named_early), numbers),
     "memory is shared at the same time": (
         patched(memory, "meet", lambda right: lambda a, b: False),
         training(mlp, adam),

@@ -117,8 +117,9 @@ def test_names_cannot_inject_code(hostile_operation: Any) -> None:
     } - {"strictly", "finite", "failed", "copyto"}
     for name in functions:
         first, *rest = name.split(".")
-        # One of NumPy's, a method of an array, or an operation under a number.
-        assert re.fullmatch(r"f\d+", first) or hasattr(np, first) or rest, name
+        # One of NumPy's, a method of an array, or an operation under a harmless name.
+        known = first.startswith(harmless(HOSTILE)) or first == "has_shape"
+        assert known or hasattr(np, first) or rest, name
     attributes = {each.attr for each in ast.walk(tree) if isinstance(each, ast.Attribute)}
     assert all(hasattr(np.ndarray, each) or hasattr(np.ufunc, each) for each in attributes)
     assert not any(

@@ -57,7 +57,7 @@ relu = Activation.define(
     "relu",
     lambda x: np.maximum(x, 0),
     # By the output, a program may forget x.
-    ThroughOutput(lambda out, x: x > 0, lambda out, x: out > 0, lambda out, x: out > 0),
+    ThroughOutput(lambda out, x: x > 0, lambda out, x: out > 0, lambda out, x: x > 0),
     formula=r"\operatorname{{ReLU}}\left({0}\right)",
     kinks=(0.0,),
     extremes=((0.0,), *FARTHEST),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 # Text of a user's, in characters: an option, a constant, a scope.
 LONGEST = 60
+WIDTH = 100
 
 
 def lines_of(program: Levels) -> Iterator[str]:
@@ -54,7 +56,10 @@ def beside(note: Note, line: str) -> str:
     low, high = note.depths
     depth = f"depth {low}" if low == high else f"depth {low} to {high}"
     where = f" in {clean(note.scope)}" if note.scope not in ("", "*") else ""
-    return f"  {depth}: {line}  # {count_of(sum(note.operations.values()), 'node')}{where}"
+    comment = f"# {count_of(sum(note.operations.values()), 'node')}{where}"
+    text = fill(f"{depth}: {line}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+    fits = len(text.splitlines()[-1]) + 2 + len(comment) <= WIDTH
+    return f"{text}  {comment}" if fits else f"{text}\n    {comment}"
 
 
 def forward(note: Note, step: Step, numbers: Sequence[str]) -> str:

@@ -43,21 +43,25 @@ class Memory:
         self.roots: dict[Slot, Slot] = {}
         self.last: dict[Slot, int] = {}
         roots, last = self.roots, self.last
+        read: dict[Slot, int] = {}
         for number, each in enumerate(instructions):
             for slot in each.reads:
-                last[roots.get(slot, slot)] = number
+                read[slot] = last[roots.get(slot, slot)] = number
             # What a ufunc returns is new.
-            if each.function.__class__ is not np.ufunc and isinstance(each.value, np.ndarray):
+            if each.function.__class__ is not np.ufunc and each.value.__class__ is np.ndarray:
                 for slot in each.reads:
                     bases = arrays.get(slot, ())
                     if any(np.may_share_memory(each.value, base) for base in bases):
                         roots[each.out] = roots.get(slot, slot)
                         break
         for slot in to_the_end:
-            last[roots.get(slot, slot)] = len(instructions)
+            last[roots.get(slot, slot)] = read[slot] = len(instructions)
+        # After which instruction memory is not needed, and which it is the last to name.
         self.ends: dict[int, list[Slot]] = {}
-        for slot, number in last.items():
-            self.ends.setdefault(number, []).append(slot)
+        self.unnamed: dict[int, list[Slot]] = {}
+        for ends, found in ((self.ends, last), (self.unnamed, read)):
+            for slot, number in found.items():
+                ends.setdefault(number, []).append(slot)
         self.buffers: list[Buffer] = []
         self.owned: dict[Slot, Buffer] = {}  # by the slot that fills it
         self.free: dict[Form, list[Buffer]] = {}

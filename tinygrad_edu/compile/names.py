@@ -15,6 +15,8 @@ OURS = frozenset(
 )
 # Longer names would not leave a line readable.
 LONGEST = 40
+GAPS = re.compile("[^A-Za-z0-9]+")
+LIKE_OURS = re.compile(r"\d|[a-z]+\d+$")
 
 
 class Names:
@@ -42,10 +44,10 @@ def harmless(text: str) -> str:
 
     Nothing that means something in Python or NumPy, and nothing like the names of buffers.
     """
-    name = re.sub(r"_+", "_", re.sub(r"[^A-Za-z0-9_]", "_", text)).strip("_")[-LONGEST:].lstrip("_")
+    name = GAPS.sub("_", text).strip("_")[-LONGEST:].lstrip("_")
     if not name:
         return ""
-    if re.match(r"\d|[a-z]+\d+$", name) or name in known_words():
+    if LIKE_OURS.match(name) or name in known_words():
         name = f"value_{name}"
     return name
 
@@ -56,6 +58,7 @@ def known_words() -> frozenset[str]:
     return frozenset({*dir(np), *dir(builtins), *keyword.kwlist, *keyword.softkwlist, *OURS})
 
 
+@lru_cache(maxsize=1024)
 def plain_text(text: str) -> str:
     """A text of a user's for a comment: it stays on its line, and is not taken for code."""
     return re.sub(r"[^\w.\[\]: -]", "?", text)[:80]

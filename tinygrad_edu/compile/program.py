@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from .memory import Array
 from .passes import simplified, together
 from .tape import Tape
 from .writer import Writer
+
+BUILTINS = {"slice": slice, "Ellipsis": Ellipsis, "FloatingPointError": FloatingPointError}
 
 
 class Program:
@@ -87,15 +90,17 @@ def ready(source: str, objects: Mapping[str, Any], failed: list[int]) -> Callabl
     strict = Context()
     strict.run(np.seterr, over="raise", divide="raise", invalid="raise")
     strict.run(np.setbufsize, 2048)  # for masks: as quick as 8192, and stays in the cache
-    known = {**objects, "strictly": strict.run, "finite": math.isfinite, "failed": failed.append}
-    inner = "".join(f" {line}\n" for line in source.splitlines())
-    text = f"def make({', '.join(known)}):\n{inner} return step\n"
-    builtins = {
-        "slice": slice,
-        "Ellipsis": Ellipsis,
-        "FloatingPointError": FloatingPointError,
+    known: dict[str, Any] = {
+        **objects,
+        "strictly": strict.run,
+        "finite": math.isfinite,
+        "failed": failed.append,
     }
-    space: dict[str, Any] = {"__builtins__": builtins}
-    exec(compile(text, "<compiled step>", "exec"), space)
-    made: Callable[..., Any] = space["make"](*known.values())
-    return made
+    found: Any = None
+    # Each has globals of its own, which it is not in: so all goes when the program does.
+    for code in compile(source, "<compiled step>", "exec", dont_inherit=True).co_consts:
+        if isinstance(code, CodeType):
+            names = {name: known[name] for name in code.co_names if name in known}
+            found = known[code.co_name] = FunctionType(code, {"__builtins__": BUILTINS, **names})
+    function: Callable[..., Any] = found
+    return function

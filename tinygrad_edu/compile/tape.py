@@ -71,7 +71,11 @@ class Tape:
 
     def stand_in(self, slot: Slot, value: Any) -> Any:
         """What code computes with in place of `value`."""
-        if isinstance(value, bool | int | float) and not isinstance(value, np.generic):
+        if (
+            value.__class__ is not np.ndarray
+            and isinstance(value, bool | int | float)
+            and not isinstance(value, np.generic)
+        ):
             return TracedNumber(self, slot, value)
         return Traced(self, slot, value)
 
@@ -120,7 +124,7 @@ class Tape:
         except FloatingPointError:  # by which a forward chooses between two formulas
             raise refused(next(each for each in args if hasattr(each, "tape")), "number") from None
         out = self.note_down(function, tuple(named), kwargs, value, tuple(reads))
-        if isinstance(value, tuple | list):
+        if value.__class__ is not np.ndarray and isinstance(value, tuple | list):
             parts = [
                 self.stand_in(self.note_down(getitem, (out, place), NO_OPTIONS, each, (out,)), each)
                 for place, each in enumerate(value)
@@ -139,7 +143,8 @@ class Tape:
         site: int = 0,
     ) -> Slot:
         """One instruction more; returns the slot of its result."""
-        out = self.slot()
+        self.count += 1
+        out = Slot(self.count)
         scope = self.part
         if inside := STATE.get().scope:
             scope = f"forward: {inside}"

@@ -170,8 +170,11 @@ class Traced(NDArrayOperatorsMixin):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any
     ) -> Any:
-        if any(isinstance(each, Node) for each in inputs):
-            return NotImplemented
+        for each in inputs:
+            if isinstance(each, Node):
+                return NotImplemented
+        if out is None and method == "__call__":
+            return self.tape.call(ufunc, inputs, kwargs)
         function = ufunc if method == "__call__" else getattr(ufunc, method)
         if method == "at":
             into, *rest = inputs

@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-import math
-import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from ..engine.blocks import BLOCK
-from .blocks import Blocks, run_from
+from .blocks import Blocks, large, run_from
+from .expressions import Expressions, listed, ndarray, takes_out
 from .instructions import Instruction, Method, Slot, slots
 from .memory import Array, Buffer, Memory
-from .names import Names, plain_text
+from .names import plain_text
 
-INFIX: dict[Any, str] = {
-    operator.add: "+",
-    operator.sub: "-",
-    operator.mul: "*",
-    operator.truediv: "/",
-    operator.floordiv: "//",
-    operator.mod: "%",
-    operator.pow: "**",
-    operator.lt: "<",
-    operator.le: "<=",
-    operator.gt: ">",
-    operator.ge: ">=",
-    operator.eq: "==",
-    operator.ne: "!=",
-}
-# What stands between two numbers: quicker than the ufunc, and the same.
-ON_NUMBERS = {
-    np.add: "+",
-    np.subtract: "-",
-    np.multiply: "*",
-    np.divide: "/",
-    np.less: "<",
-    np.less_equal: "<=",
-    np.greater: ">",
-    np.greater_equal: ">=",
-}
-# Of two numbers of one dtype, so that a number beside an array may be one already.
-OF_TWO = frozenset(
-    {
-        *(np.add, np.subtract, np.multiply, np.divide, np.power, np.remainder, np.floor_divide),
-        *(np.maximum, np.minimum, np.fmax, np.fmin, np.copysign, np.arctan2, np.hypot),
-        *(np.less, np.less_equal, np.greater, np.greater_equal, np.equal, np.not_equal),
-    }
-)
-# Later versions of NumPy want `out=` written out.
-BY_NAME = frozenset({np.maximum, np.minimum})
-# They are written as they are: nothing that a user names.
-AS_THEY_ARE = frozenset({int, bool, type(None), str, type(Ellipsis)})
-NUMBERS: frozenset[Any] = frozenset({int, float, np.float32, np.float64})
 WIDTH = 100
 
-ndarray = np.ndarray
 
-
-class Writer:
+class Writer(Expressions):
     """Writes the lines of a program, and collects the objects that they name.
 
     `held` are arrays that stay where they are, by slot; `targets` say where results of the first
@@ -84,14 +43,9 @@ class Writer:
         titles: Mapping[Slot, str],
         gradients_of: Mapping[int, Array],
     ) -> None:
-        self.instructions, self.mark, self.values = instructions, mark, values
+        super().__init__(values, constants)
+        self.instructions, self.mark = instructions, mark
         self.results, self.flat = results, flat
-        self.names: dict[Slot, str] = {}
-        self.unique = Names()
-        self.objects: dict[str, Any] = {}
-        self.known: dict[Any, str] = {}  # names of objects, by what tells them apart
-        self.made_later: list[tuple[str, Callable[[], Any]]] = []
-        self.constants = constants
         # Arrays that do not move: they are known before the program runs.
         self.places: dict[Slot, Any] = dict(held)
         self.fixed: set[Slot] = {*held, *constants}
@@ -118,11 +72,11 @@ class Writer:
         self.returned: set[Slot] = set(returned)
         self.memory = Memory(instructions, arrays, (*self.returned, *self.targets, *copied))
         self.returned |= {self.memory.root(slot) for slot in self.returned}
-        # Temporaries of the first part, and those among them that the second one reads.
         self.lines: list[str] = []
-        self.temporary: set[str] = set()
-        self.handed: dict[str, None] = {}
-        self.in_second = False
+        # Names of temporaries that can be used again, and the slots that have had one.
+        self.spare: list[str] = []
+        self.renamed: set[Slot] = set()
+        self.loops = any(large(each.value) for each in instructions)
         self.number = self.count = 0
         self.first: list[str] = []
         self.write()
@@ -140,12 +94,10 @@ class Writer:
         """Name what is there before the program runs: parameters by the scope that reads them."""
         scopes: dict[Slot, list[str]] = {}
         for each in self.instructions[: self.mark] if titles else ():
-            if not each.scope.startswith("forward"):
-                continue
             for slot in each.reads:
-                if slot in titles and slot in held:
+                if slot in titles and slot in held and each.scope.startswith("forward"):
                     path = [name for name in each.scope[9:].split(".") if name]
-                    scopes[slot] = common(scopes.get(slot, path), path)
+                    scopes[slot] = common(scopes[slot], path) if slot in scopes else path
         paths = [path for slot, path in scopes.items() if slot in titles]
         # A model's own name says nothing where all is in it.
         shared = len({path[0] for path in paths if path}) == 1 and all(path[1:] for path in paths)
@@ -168,46 +120,24 @@ class Writer:
             if owner and id(array) not in self.known:
                 self.hold(self.unique.new(f"{owner}_gradient"), array)
 
-    def object(self, item: Any, letter: str) -> str:
-        """The name of an object that the program holds."""
-        known = self.known.get(id(item))
-        if known is None:
-            wanted = letter if len(letter) > 1 else f"{letter}{len(self.objects)}"
-            known = self.hold(self.unique.new(wanted), item)
-        return known
-
-    def hold(self, name: str, item: Any) -> str:
-        """Let the program know an object under a name."""
-        self.objects[name] = item
-        self.known.setdefault(id(item), name)
-        return name
-
-    def hold_later(self, key: Any, wanted: str, make: Callable[[], Any]) -> str:
-        """The name of what is made of arrays when they are laid out; equal keys are one."""
-        name = self.known.get(key)
-        if name is None:
-            name = self.known[key] = self.unique.new(wanted)
-            self.objects[name] = None
-            self.made_later.append((name, make))
-        return name
-
-    def named(self, function: Any) -> str:
-        """The name of a function: NumPy's own, else a number."""
-        name = self.known.get(id(function))
-        if name is None:
-            name = getattr(function, "__name__", "")
-            if function is zip or getattr(np, name, None) is function:
-                return self.hold(name, function)
-            return self.object(function, "f")
-        return name
-
     def temporary_for(self, slot: Slot) -> str:
         """The name of a result that is another object at each call."""
-        self.count += 1
-        name = self.names[slot] = self.unique.new(f"t{self.count}")
-        if not self.in_second:
-            self.temporary.add(name)
+        if self.spare:
+            name = self.spare.pop()
+        else:
+            self.count += 1
+            name = self.unique.new(f"t{self.count}")
+            if not self.in_second:
+                self.temporary.add(name)
+        self.names[slot] = name
+        self.renamed.add(slot)
         return name
+
+    def spare_names(self) -> None:
+        """Let names be used again whose objects nobody will ask for: these are freed by that."""
+        for slot in self.memory.unnamed.pop(self.number, ()):
+            if slot in self.renamed:
+                self.spare.append(self.names[slot])
 
     # ---- lines ----
 
@@ -224,7 +154,7 @@ class Writer:
             if each.scope != scope:
                 scope = each.scope
                 self.lines.append(f"# {plain_text(scope)}")
-            if (stop := run_from(self, number)) > number + 1:
+            if self.loops and (stop := run_from(self, number)) > number + 1:
                 Blocks(self, number, stop).write()
                 continue
             dying = memory.dying(number)
@@ -235,6 +165,7 @@ class Writer:
             else:
                 self.emit(each)
                 memory.release(dying, number)
+            self.spare_names()
         if self.mark == end:
             self.begin_second()
         self.copy(self.copies)
@@ -256,6 +187,7 @@ class Writer:
                 self.lines.append(f"{name} = {self.text(slot)}.copy()")
         self.first, self.lines = self.lines, []
         self.in_second = True
+        self.spare, self.renamed = [], set()
         # The update may write over gradients that it has read: nobody else sees them.
         flat = {id(array) for array in self.flat}
         for slot, array in self.places.items():
@@ -289,10 +221,11 @@ class Writer:
             self.append(line, value)
             if out in self.direct and value.nbytes > BLOCK:
                 # While it is in the cache; others are looked at together.
-                test = self.finite(self.targets[out].reshape(-1))
+                test = self.finite(self.targets[out].reshape(-1), f"{into}_flat")
                 self.lines += [f"if not {test}:", "    raise FloatingPointError"]
                 self.tested.append(self.targets[out])
             return
+        self.spare_names()
         name = self.temporary_for(out)
         self.append(f"{name} = {line}", value if array else None)
         self.copy_later(out)
@@ -308,7 +241,7 @@ class Writer:
         if value is None:
             self.lines.append(line)
             return
-        comment = f"# {shape(value)}"
+        comment = f"# {shape(value.shape)}"
         if len(line) + len(comment) + 8 > WIDTH:
             self.lines += [comment, line]
         else:
@@ -338,9 +271,9 @@ class Writer:
             self.objects[found.name] = None
         return found.name
 
-    def finite(self, array: Array) -> str:
+    def finite(self, array: Array, wanted: str) -> str:
         """Whether all entries are finite: if the sum of their squares is."""
-        name = self.object(array, "g")
+        name = self.object(array, wanted)
         return f"finite({name}.dot({name}))"
 
     def untouched(self, each: Instruction) -> bool:
@@ -370,124 +303,6 @@ class Writer:
         )
         self.fixed.add(each.out)
         return True
-
-    # ---- expressions ----
-
-    def call(self, each: Instruction, into: str) -> str:
-        """The expression of an instruction; `into` is the array that takes its result."""
-        function, args, kwargs = each.function, each.args, each.kwargs
-        if function.__class__ is np.ufunc:
-            return self.call_of_ufunc(each, into)
-        if function in INFIX and len(args) == 2:
-            return f"{self.text(args[0])} {INFIX[function]} {self.text(args[1])}"
-        if function is operator.neg:
-            return f"-{self.text(args[0])}"
-        if function is operator.getitem:
-            return f"{self.text(args[0])}[{self.index(args[1])}]"
-        if function is np.dot and not kwargs:
-            into = f", {into}" if into else ""
-            return f"{self.text(args[0])}.dot({self.text(args[1])}{into})"
-        if isinstance(function, Method):
-            given = [*map(self.text, args[1:]), *([into] if into else [])]
-            given += [f"{name}={self.text(item)}" for name, item in kwargs.items()]
-            return f"{self.text(args[0])}.{function.name}({', '.join(given)})"
-        given = list(map(self.text, args))
-        options = dict(kwargs)
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, np.ufunc):
-            name = f"{self.named(owner)}.{function.__name__}"
-            if function.__name__ == "reduce" and len(args) == 1 and not options.keys() - {"axis"}:
-                given.append(self.text(options.pop("axis", 0)))
-                given += ["None", into] if into else []
-                into = ""
-        else:
-            name = self.named(function)
-        given += [f"out={into}"] if into else []
-        given += [f"{name}={self.text(item)}" for name, item in options.items()]
-        return f"{name}({', '.join(given)})"
-
-    def call_of_ufunc(self, each: Instruction, into: str) -> str:
-        """The same for the most frequent ones."""
-        function, args, kwargs = each.function, each.args, each.kwargs
-        if (
-            not kwargs
-            and function in ON_NUMBERS
-            and not isinstance(each.value, ndarray)
-            and not any(isinstance(self.values.get(slot), ndarray) for slot in each.reads)
-        ):
-            return f"{self.text(args[0])} {ON_NUMBERS[function]} {self.text(args[1])}"
-        if function in OF_TWO:
-            given = [self.ready(item, each) for item in args]
-        else:
-            given = [self.text(item) for item in args]
-        if into:
-            given.append(into if not kwargs and function not in BY_NAME else f"out={into}")
-        for name, item in kwargs.items():
-            given.append(f"{name}={self.text(item)}")
-        return f"{self.named(function)}({', '.join(given)})"
-
-    def ready(self, item: Any, each: Instruction) -> str:
-        """An operand; a number as an array, which NumPy need not make at each call."""
-        number: Any = item
-        if item.__class__ is Slot:
-            if item not in self.constants or not isinstance(each.value, ndarray):
-                return self.text(item)
-            number = self.only_number(item, each)
-        if number.__class__ not in NUMBERS or not math.isfinite(number):
-            return self.text(item)
-        dtypes = {a.dtype for a in map(self.values.get, each.reads) if isinstance(a, ndarray)}
-        if len(dtypes) != 1 or (dtype := dtypes.pop()).kind != "f":
-            return self.text(item)
-        if isinstance(number, np.generic) and number.dtype != dtype:
-            return self.text(item)
-        array = np.array(number, dtype)
-        if not np.isfinite(array):
-            return self.text(item)
-        key = dtype, array.tobytes()
-        name = self.known.get(key)
-        if name is None:
-            digits = f"{float(number):.6g}".replace("-", "m").replace("+", "").replace(".", "_")
-            name = self.known[key] = self.unique.new(f"c{digits}")
-            self.objects[name] = array
-        return name
-
-    def only_number(self, slot: Slot, each: Instruction) -> Any:
-        """The number that all entries of a constant are, where others give the result its shape."""
-        array = self.constants[slot]
-        if not isinstance(array, ndarray) or not array.ndim or array.dtype.kind != "f":
-            return array if isinstance(array, np.generic) else None
-        others = [self.values[it] for it in each.reads if it is not slot]
-        if not array.size or not any(np.shape(a) == each.value.shape for a in others):
-            return None
-        first = array.flat[0]
-        return first if first != 0 and (array == first).all() else None
-
-    def text(self, item: Any) -> str:
-        """An operand."""
-        kind = item.__class__
-        if kind is Slot:
-            name = self.names[item]
-            if self.in_second and name in self.temporary:
-                self.handed[name] = None
-            return name
-        if kind in AS_THEY_ARE or (kind is float and math.isfinite(item)):
-            return repr(item)
-        if kind is tuple:
-            return listed([self.text(each) for each in item])
-        if kind is list:
-            return f"[{', '.join(map(self.text, item))}]"
-        if kind is slice:
-            parts = (item.start, item.stop, item.step)
-            return f"slice({', '.join(map(self.text, parts))})"
-        return self.object(item, "k")
-
-    def index(self, item: Any) -> str:
-        """What stands between brackets."""
-        parts = item if isinstance(item, tuple) else (item,)
-        if not parts:
-            return "()"
-        texts = [":" if each == slice(None) else self.text(each) for each in parts]
-        return ", ".join(texts) + ("," if len(parts) == 1 and isinstance(item, tuple) else "")
 
     # ---- the whole ----
 
@@ -530,7 +345,8 @@ class Writer:
                     name = f"{self.named(np.vdot)}({name}, {name})"
                 yield f"finite({name})"
         for flat in self.flat:
-            yield from map(self.finite, gaps(flat, self.tested))
+            for part in gaps(flat, self.tested):
+                yield self.finite(part, f"{self.object(flat, 'g')}_part")
 
     def is_number(self, slot: Slot) -> bool:
         """Whether a result has no axes."""
@@ -556,14 +372,17 @@ class Writer:
         if tests:
             lines += [f"    if not ({' and '.join(tests)}):", "        raise FloatingPointError"]
         lines += [f"    {line}" for line in (*self.lines, f"return {results}")]
-        return "".join(f"{part}\n" for line in lines for part in folded(line))
+        for number, line in enumerate(lines):
+            if len(line) > WIDTH:
+                lines[number] = "\n".join(folded(line))
+        return "\n".join(lines) + "\n"
 
 
 TRANSPOSE = Method("transpose")
 
 
 def folded(line: str) -> Iterator[str]:
-    """A line as some that are not too long, where it has commas between brackets."""
+    """A long line as some that are shorter, where it has commas between brackets."""
     indent = " " * (len(line) - len(line.lstrip()) + 4)
     while (
         len(line) > WIDTH and not {"'", '"', "#"} & {*line} and not line.lstrip().startswith("for ")
@@ -574,12 +393,6 @@ def folded(line: str) -> Iterator[str]:
         yield line[: cut + 1].rstrip()
         line = indent + line[cut + 1 :].lstrip()
     yield line
-
-
-def listed(items: Iterable[str]) -> str:
-    """Names as a tuple."""
-    texts = list(items)
-    return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
 
 def common(a: list[str], b: list[str]) -> list[str]:
@@ -611,19 +424,7 @@ def gaps(flat: Array, parts: Sequence[Array]) -> list[Array]:
     return [*found, flat[at:]] if at < flat.size else found
 
 
-def takes_out(each: Instruction) -> bool:
-    """Whether the function of an instruction can write into an array that it is given."""
-    function = each.function
-    if function.__class__ is np.ufunc:
-        return function.nout == 1
-    if function is np.dot:
-        return not each.kwargs
-    if isinstance(function, Method):
-        return function.name == "dot" and each.value.ndim == 2
-    owner = getattr(function, "__self__", None)
-    return isinstance(owner, np.ufunc) and function.__name__ == "reduce"
-
-
-def shape(value: Any) -> str:
+@lru_cache(maxsize=1024)
+def shape(lengths: tuple[int, ...]) -> str:
     """The shape of an array as it stands in a comment."""
-    return " x ".join(map(str, value.shape)) or "1"
+    return " x ".join(map(str, lengths)) or "1"

@@ -113,18 +113,19 @@ def record(op: Operation, inputs: tuple[Any, ...], options: Mapping[str, Any] = 
         arrays = (a._data,)
         tracked = a.requires_grad
     else:
-        kind, tracked, arrays, kept = Node, False, [], []
+        kind, tracked, arrays = Node, False, []
         for item in inputs:
             if isinstance(item, Node):
                 kind = item.__class__
                 arrays.append(item._data)
-                tracked = tracked or item.requires_grad
-            else:
-                if item.__class__ not in NUMBERS:
-                    item = constant(item, op)
+                if item.requires_grad:
+                    tracked = True
+            elif item.__class__ in NUMBERS:
                 arrays.append(item)
-            kept.append(item)
-        inputs = tuple(kept)
+            else:
+                item = constant(item, op)
+                inputs = (*inputs[: len(arrays)], item, *inputs[len(arrays) + 1 :])
+                arrays.append(item)
     try:
         data = op.forward(*arrays, **options) if options else op.forward(*arrays)
     except Untraced as unknown:

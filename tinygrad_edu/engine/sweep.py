@@ -123,7 +123,7 @@ def sweep(root: Node, gradient: Any, create_graph: bool = False) -> Iterator[tup
             if not isinstance(item, Node) or not item.requires_grad:
                 continue
             rule = rules[position]
-            if rule.__class__ is int or rule.__class__ is float:
+            if elementwise and (rule.__class__ is int or rule.__class__ is float):
                 message = g if rule == 1 else -g if rule == -1 else times(g, rule or False)
             elif elementwise and g.__class__ is ndarray and g.nbytes > BLOCK:
                 message = chain_in_blocks(g, rule, given, options)

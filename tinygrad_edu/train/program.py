@@ -57,7 +57,7 @@ class Recording(Compiled):
                 if id(generator) not in drawn and generator.bit_generator.state != state:
                     raise TracingError(
                         "the model draws random numbers that a program would repeat at every "
-                        "step; draw them by te.nn.Dropout, or write compile=False"
+                        "step; draw them by te.random(generator, shape), or write compile=False"
                     )
         return found
 
