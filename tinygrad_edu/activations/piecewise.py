@@ -19,8 +19,14 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 FARTHEST = ((1e308,), (-1e308,))
 
 
+def strong(x: Any, *others: Any) -> Any:
+    """x; a number of Python's in the dtype that it takes beside the others."""
+    return x if hasattr(x, "dtype") else np.result_type(x, *others).type(x)
+
+
 def where_positive(x: Any, positive: Any, otherwise: Any) -> Any:
     """The number `positive` where x > 0, else `otherwise`, in x's dtype."""
+    x = strong(x, otherwise)
     return select(x > 0, x.dtype.type(positive), otherwise)
 
 
@@ -115,6 +121,7 @@ squared_relu = Activation.define(
 @blockwise
 def elu_forward(x: Any, alpha: Any = 1.0, into: Any = None) -> Any:
     """x, or α (exp(x) − 1) where x is negative: one of the two terms is 0."""
+    x = strong(x, alpha)
     return np.add(np.maximum(x, 0), alpha * np.expm1(np.minimum(x, 0)), out=into)
 
 
@@ -136,6 +143,7 @@ elu = Activation.define(
 @blockwise
 def celu_forward(x: Any, alpha: Any = 1.0, into: Any = None) -> Any:
     """x, or α (exp(x/α) − 1) where x is negative: one of the two terms is 0."""
+    x = strong(x, alpha)
     return np.add(np.maximum(x, 0), alpha * np.expm1(np.minimum(x, 0) / alpha), out=into)
 
 
@@ -228,7 +236,7 @@ sigmoid_linear = Activation.define(
 )
 hard_tanh = Activation.define(
     "hard_tanh",
-    lambda x, low=-1.0, high=1.0: between(x, low, high),
+    lambda x, low=-1.0, high=1.0: between(strong(x, low, high), low, high),
     (
         lambda out, x, low, high: (x >= low) & (x <= high),
         lambda out, x, low, high: x < low,
@@ -247,18 +255,21 @@ hard_tanh = Activation.define(
 @blockwise
 def soft_shrink_forward(x: Any, lambd: Any = 0.5, into: Any = None) -> Any:
     """x, nearer to 0 by λ."""
+    x = strong(x, lambd)
     return np.subtract(x, between(x, -lambd, lambd), out=into)
 
 
 @blockwise
 def hard_shrink_forward(x: Any, lambd: Any = 0.5, into: Any = None) -> Any:
     """x, or 0 within ±λ."""
+    x = strong(x, lambd)
     return select(~(np.abs(x) <= lambd), x, 0, into)
 
 
 @blockwise
 def threshold_forward(x: Any, threshold: Any = 1.0, value: Any = 0.0, into: Any = None) -> Any:
     """x, or `value` up to the threshold."""
+    x = strong(x, threshold, value)
     return select(~(x <= threshold), x, value, into)
 
 
