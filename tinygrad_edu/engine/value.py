@@ -43,7 +43,7 @@ class Value(Methods):
     __slots__ = ()
 
     def __init__(self, data: Operand, name: str | None = None, requires_grad: bool = True) -> None:
-        self._data = wrapped(data.numbers() if isinstance(data, Value) else data)
+        self._data = wrapped(data._numbers() if isinstance(data, Value) else data)
         self.grad = None
         self.op = None
         self.inputs = self.arrays = ()
@@ -57,7 +57,7 @@ class Value(Methods):
     @property
     def data(self) -> Any:
         """The numbers: a read-only array, or a NumPy scalar. Assigning rebinds a leaf."""
-        data = self.numbers()
+        data = self._numbers()
         if data.__class__ is np.ndarray:
             # A compiled step writes its parameters in place, and what it writes to are views.
             return data if self.op is not None or data.base is None else frozen(data)
@@ -84,7 +84,7 @@ class Value(Methods):
         self._data = data
         self.serial = tick()
 
-    def numbers(self) -> Any:
+    def _numbers(self) -> Any:
         """The numbers as they lie in memory, for what makes no node of them."""
         if (recorder := RECORDER.get()) is not None:
             recorder.saw(self)
@@ -123,20 +123,20 @@ class Value(Methods):
 
     def detach(self) -> Value:
         """The same numbers as a constant: no gradient flows through it."""
-        data = self.numbers()
+        data = self._numbers()
         if self.op is None and data.__class__ is np.ndarray and data.base is not None:
             data = frozen(data)  # as in `data`
         return make_leaf(Value, data, self.name, requires_grad=False, scope=self.scope)
 
     def tolist(self) -> Any:
         """The numbers as Python's, in nested lists."""
-        return self.numbers().tolist()
+        return self._numbers().tolist()
 
     def item(self) -> Any:
         """The single number as a Python float, int or bool. Raises `ShapeError` for more."""
         if self.size != 1:
             raise ShapeError(f"item() needs a single number; this value has shape {self.shape}")
-        return self.numbers().item()
+        return self._numbers().item()
 
     # NumPy hands its functions back to Value through these two.
 
@@ -190,7 +190,7 @@ class Value(Methods):
                 f"the truth value of a Value of shape {self.shape} is ambiguous; write np.where "
                 "for a choice entry by entry, or reduce it with .max() or .min() first"
             )
-        return bool(self.numbers())
+        return bool(self._numbers())
 
     def __len__(self) -> int:
         if not self.ndim:
