@@ -9,7 +9,7 @@ RUN := .venv/bin/python -m
 ON_ALL_CORES := -n auto --dist loadfile
 INSTALL := $(if $(UV),uv pip install --quiet --python .venv,$(RUN) pip install --quiet)
 
-.PHONY: help demo test thorough bench clean
+.PHONY: help demo test thorough docs bench clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile
@@ -26,12 +26,17 @@ test: .venv/.test  ## Lint, types and tests
 thorough: .venv/.test  ## All tests with many more random cases, and the long proofs
 	HYPOTHESIS_PROFILE=thorough $(RUN) pytest $(ON_ALL_CORES)
 
+docs: .venv/.docs  ## Build the site: course, how-to, reference, explanation, gallery
+	$(RUN) sphinx --quiet --fail-on-warning --keep-going --nitpicky -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 # An OpenBLAS kernel forced by the environment would slow NumPy, and not its peers.
 bench: .venv/.bench  ## Speed and the verifier beside NumPy by hand and other libraries
 	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(RUN) benchmarks
 
 clean:  ## Remove .venv, caches and builds; runs/ stays
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist
+	rm -rf docs/_build docs/gallery docs/reference
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # Each stamp is touched last, so that a set-up that was interrupted starts again.
@@ -42,6 +47,10 @@ clean:  ## Remove .venv, caches and builds; runs/ stays
 
 .venv/.test: .venv/.package
 	$(INSTALL) --group test
+	@touch $@
+
+.venv/.docs: .venv/.package
+	$(INSTALL) --group docs
 	@touch $@
 
 # Always pip: it finds the PyTorch build for this machine's pip settings, which uv does not read.

@@ -1,4 +1,4 @@
-"""The code of the README and of the pages in docs runs as shown, and its output is compared."""
+"""The code of README, CONTRIBUTING and docs runs as shown, and its output is compared."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ def forget(namespace: dict[str, Any]) -> None:
 
 pages = Sybil(
     parsers=[PythonCodeBlockParser()],
-    patterns=["README*.md", "docs/*.md"],
+    patterns=["README*.md", "CONTRIBUTING.md", "docs/*.md", "docs/*/*.md"],
+    excludes=["docs/reference/*.md"],  # written by each build of the site
     setup=remember,
     teardown=forget,
 )

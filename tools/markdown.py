@@ -9,6 +9,7 @@ from collections.abc import Iterable
 def math(latex: str) -> str:
     """LaTeX inside a line, or inside a table."""
     latex = latex.replace(r"\operatorname{", r"\mathrm{")  # which GitHub does not allow
+    latex = latex.replace(r"\|", r"\Vert ")
     latex = re.sub(r"\\(left|right)\|", r"\\\1\\vert ", latex).replace("|", r"\vert ")
     if "`" in latex:
         raise ValueError(f"a formula with a backtick cannot be shown: {latex}")

@@ -47,6 +47,11 @@ def of_output(names: Iterable[str]) -> str:
     return "out" if "y" in names else "y"
 
 
+def incoming(names: Iterable[str]) -> str:
+    """What the gradient of the result is called, where no argument has the name."""
+    return "h" if "g" in names else "g"
+
+
 def elementwise_rule(op: Elementwise, position: int) -> str:
     """One partial derivative."""
     rule = op.partials[position]
@@ -75,7 +80,7 @@ def structural_rule(op: Structural, position: int) -> str:
         given = (arrays,) if op.variadic else arrays
         out = np.asarray(op(*given, **case.options))
     names = [f"x_{i + 1}" for i in range(len(arrays))] if op.variadic else op.arguments
-    samples = {"g": np.ones_like(out), of_output(names): out}
+    samples = {incoming(op.arguments): np.ones_like(out), of_output(names): out}
     samples.update(zip(map(symbol, names), arrays, strict=True))
     options = options_of(op) | ({"position": 0} if op.variadic else {})
     written = shown(formula(trace(rule, samples, **options), hidden), rule)
