@@ -286,3 +286,10 @@ def test_a_plain_array_that_is_indexed_says_what_to_write() -> None:
     right = te.compile(lambda rows: np.sum(held[rows]))
     for n in range(4):
         assert right(np.array([0, n])) == table[[0, n]].sum()
+
+
+def test_the_line_is_the_users_and_not_numpys() -> None:
+    step = te.compile(lambda x: np.sum(np.linspace(0, x, 3)))
+    step(2.0)
+    with pytest.raises(TracingError, match=r"test_slips\.py:\d+: step = te\.compile"):
+        step(2.0)
