@@ -17,7 +17,7 @@ def one_in(count: int, items: Iterable[Any], first: int = 0) -> list[Any]:
     return [
         pytest.param(
             item,
-            id=getattr(item, "name", None) or str(item),
+            id=getattr(item, "name", None) or (None if callable(item) else str(item)),
             marks=() if place % count == first else pytest.mark.thorough,
         )
         for place, item in enumerate(items)

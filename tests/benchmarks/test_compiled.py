@@ -113,13 +113,17 @@ def test_the_textbook_slope_of_mish_is_its_derivative() -> None:
         assert slope[0] == pytest.approx(estimate.value, abs=float(estimate.error) + 1e-10)
 
 
-def test_sides_are_timed_in_turn_and_their_memory_is_counted() -> None:
+def test_sides_are_timed_in_turn() -> None:
     work = ALL["xor"]
     parameters, batches = initial_parameters(work), make_batches(work)
     sides: dict[str, Side] = {HAND: HandWritten(work, parameters), OURS: Compiled(work, parameters)}
     times = in_turn(sides, batches, 2)
     assert {label: len(found) for label, found in times.items()} == {HAND: 2, OURS: 2}
     assert all(each > 0 for found in times.values() for each in found)
+
+
+@pytest.mark.thorough
+def test_the_memory_of_both_sides_is_counted() -> None:
     parameters, batches = rnn_parameters(), rnn_batches(2)
     # Every state is kept for the backward pass.
     states = 100 * RNN.batch_size * RNN.sizes[1] * 8

@@ -282,7 +282,7 @@ def test_a_program_that_differs_from_its_recording_is_not_used(
     step(np.ones(3))
     before, state = w.data, generator.bit_generator.state
     velocity = optimizer.states[0]["velocity"].copy()
-    with pytest.warns(RecordingWarning, match="report it"):
+    with pytest.warns(RecordingWarning, match="gives other numbers"):
         step(np.ones(3))
     after = generator.bit_generator.state
     generator.bit_generator.state = state

@@ -17,6 +17,7 @@ import tinygrad_edu as te
 from tests.draw.layout import problems
 from tests.draw.test_training import HAS_JAPANESE, in_each_language
 from tests.ops.user_records import restored
+from tests.shares import one_in
 from tinygrad_edu import draw
 from tinygrad_edu.draw.style import JAPANESE
 from tinygrad_edu.errors import OperandError, UnknownNameError
@@ -203,7 +204,7 @@ def test_functions_of_two_inputs_take_the_pair() -> None:
             assert caption(figure)["GLU, SwiGLU"] == "of the pair (Input1, Input2), not of Z."
 
 
-@pytest.mark.parametrize("names", ["mish", ["softmax"], ["linear", "step", "softmin"]])
+@pytest.mark.parametrize("names", one_in(3, ["mish", ["softmax"], ["linear", "step", "softmin"]]))
 def test_a_few_names_over_a_domain_of_ones_own(names: Any) -> None:
     make = lambda lang: draw.surfaces(names, domain=(-3, 1.5), lang=lang)  # noqa: E731
     for figure in in_each_language(make).values():

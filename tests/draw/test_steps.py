@@ -943,7 +943,7 @@ def looks_like(shown: Shown, record: Any, at: int) -> None:
     }
 
 
-@pytest.mark.parametrize("compute", [neuron, fan_out, network, broadcast])
+@pytest.mark.parametrize("compute", one_in(2, [neuron, fan_out, network, broadcast], first=1))
 def test_the_browser_shows_each_step_as_recorded(
     compute: Callable[[], te.Value], opened: Callable[..., Shown]
 ) -> None:

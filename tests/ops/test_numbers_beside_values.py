@@ -32,3 +32,14 @@ def test_values_and_gradients(op: Any, dtype: Any, number: float) -> None:
         for ours, theirs in zip(*found, strict=True):
             assert ours.dtype == theirs.dtype
             np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.parametrize("zero", [0, 0.0, -0.0])
+def test_division_by_a_zero_of_pythons_is_numpys(zero: float) -> None:
+    for data in (2.0, np.array([2.0, 1.0])):
+        v, w = te.Value(data), te.Value(data)
+        with np.errstate(divide="ignore"):
+            np.sum(v / zero).backward()
+            np.sum(w / np.float64(zero)).backward()
+        assert np.array_equal(v.grad, w.grad)
+        assert np.isinf(v.grad).all()

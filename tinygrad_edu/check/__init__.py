@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..engine.call import refuse_compiled
 from ..engine.context import changed
 from ..engine.sweep import gradients as swept
 from ..engine.value import Value
@@ -80,6 +81,7 @@ def gradients(
     """
     if not inputs:
         raise OperandError("give the inputs at which to check, as in gradients(f, x, y)")
+    refuse_compiled(f)
     if order not in (1, 2):
         raise OperandError(f"order is 1 or 2, not {order!r}")
     if mode not in ("entries", "directions", "auto"):

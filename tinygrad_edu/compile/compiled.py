@@ -16,8 +16,9 @@ from ..engine.effects import structure
 from ..engine.node import Node, Untraced, frames_to_the_user
 from ..engine.value import Value
 from ..errors import OperandError, RecordingWarning, TracingError, UnsupportedError
+from ..nn.module import Module
 from ..optim import Optimizer
-from .ends import Unfit, arguments, detached, each_end, ends_of, first_of, kinds_of
+from .ends import Unfit, arguments, detached, each_end, ends_of, first_of, kinds_of, read_only
 from .housing import Containers, Housing
 from .level_recording import RecordedByLevels, Unsuited, uncollected
 from .levels import suits
@@ -25,6 +26,7 @@ from .recording import (
     NoResultError,
     OtherNumbersError,
     Recorded,
+    check_as_ever,
     finite,
     forget,
     traced,
@@ -39,6 +41,8 @@ ndarray = np.ndarray
 MOST_BRANCHES = 8
 # So many kinds of arguments are remembered.
 MOST_KINDS = 64
+# So many programs are made in a row that are used once.
+MOST_UNUSED = 12
 # A recording that is not finite is tried so often.
 MOST_FAILURES = 3
 # Python takes long over programs of more lines, and they are no quicker for it.
@@ -54,14 +58,28 @@ def compile(f: Callable[..., Any], optimizer: Optimizer | None = None) -> Compil
     where `f` returns what is not tracked, there is no backward pass. The first call runs as ever,
     the second one records, and later ones replay what was recorded. It records again where shapes,
     dtypes, integers, a module's mode or parameters have changed. What `f` computes from its
-    arguments, from Values and by dropout is computed anew at each call; other numbers (a global
-    array, random ones of `f`'s own) are those of the recording. `step.source` is the program as
-    Python. Raises `TracingError` where `f` needs the number behind a Value.
+    arguments, from Values, by dropout and by `te.random` is computed anew at each call; other
+    numbers (a global array) are those of the recording. A function that returns something else
+    when it is recorded is left uncompiled, with a `RecordingWarning`. Where the graph is made of
+    single numbers it runs by levels. `step.source` is the program as Python, or as a list of its
+    levels. Raises `TracingError` where `f` needs the number behind a Value, `OperandError` where it
+    changes its arguments or calls `backward()`.
     """
-    if not callable(f):
-        raise OperandError(f"te.compile takes a function of arrays and Values, not {f!r:.60}")
+    if isinstance(f, type) or not callable(f):
+        raise OperandError(
+            f"te.compile takes a function of arrays and Values first, not {f!r:.60}; as in "
+            "te.compile(lambda x, y: te.nn.losses.mse(model(x), y), optimizer)"
+        )
     if optimizer is not None and not isinstance(optimizer, Optimizer):
-        raise OperandError(f"te.compile takes an optimiser of te.optim, not {optimizer!r:.60}")
+        raise OperandError(
+            f"te.compile takes an optimiser such as te.optim.SGD(model.parameters(), lr=0.1), not "
+            f"{optimizer!r:.60}"
+        )
+    if optimizer is not None and isinstance(f, Module):
+        raise OperandError(
+            "with an optimiser te.compile takes the loss, not the model; as in "
+            "te.compile(lambda x, y: te.nn.losses.mse(model(x), y), optimizer)"
+        )
     return Compiled(f, optimizer)
 
 
@@ -70,11 +88,17 @@ class Keywords(dict[str, Any]):
 
 
 class Compiled:
-    """What `te.compile` returns: call it as you would call the function."""
+    """What `te.compile` returns: call it as you would call the function.
+
+    `f` and `optimizer` are what it was made of, `source` is its program. A copy begins anew.
+    """
+
+    returns_no_graph = True
 
     def __init__(self, f: Callable[..., Any], optimizer: Optimizer | None) -> None:
         self.f, self.optimizer = f, optimizer
-        self.name = getattr(f, "__name__", None) or f"{f!r:.80}"
+        self.name = self.__name__ = getattr(f, "__name__", None) or f"{f!r:.80}"
+        self.__wrapped__ = f
         self.housing, self.containers = Housing([], set(), None), Containers([])
         self.version = -1
         # For each kind of arguments the programs, one for each way that branches were taken.
@@ -92,7 +116,8 @@ class Compiled:
         self.found: dict[int, Value] = {}
         self.modules: dict[int, Any] = {}
         self.modes: set[int] = set()
-        self._told = False
+        self._said: set[str] = set()
+        self._unused = 0  # programs in a row that no second call has used
         self._fruitless = 0
         self._inside = False
         self._lock = threading.RLock()
@@ -106,6 +131,25 @@ class Compiled:
     def source(self) -> str:
         """The latest program: Python, or the steps of a program by levels; empty before it."""
         return "" if self.latest is None else self.latest[1].source
+
+    def __reduce__(self) -> Any:
+        return type(self), (self.f, self.optimizer)
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("__") and hasattr(self.__dict__.get("f"), name):
+            raise AttributeError(
+                f"a compiled function has no {name!r}; the function that it was made of has: "
+                f"step.f.{name}"
+            )
+        raise AttributeError(f"a compiled function has no attribute {name!r}")
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        if owner is None or name_of(self, kind) is None:
+            return self
+        raise TypeError(
+            f"te.compile takes a function, not a method of a class: in __init__ write "
+            f"self.step = te.compile(self.{name_of(self, kind)}, …) under another name"
+        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """What the function returns, without a graph."""
@@ -131,7 +175,10 @@ class Compiled:
                         found = recorded.run(args)
                     except NoResultError:
                         return self.eager(args)
-                    return found[0] if found else self.elsewhere(args, kinds, recorded)
+                    if found is None:
+                        return self.elsewhere(args, kinds, recorded)
+                    self._unused = 0
+                    return found[0]
             return self.anew(args)
         finally:
             self._inside = False
@@ -183,12 +230,20 @@ class Compiled:
         try:
             now = STATE.get().tracking, structure.mode
             kinds = kinds_of(args, self.housing.known), now
-        except Unfit:
+        except Unfit as unfit:
+            self.say(f"te.compile leaves {self.name} uncompiled: {unfit}")
             return self.eager(args)
         if kinds in self.refused:
             return self.eager(args)
         if kinds in self.programs:
             return self.elsewhere(args, kinds)
+        if self._unused >= MOST_UNUSED:
+            self.say(
+                f"te.compile leaves {self.name} uncompiled for arguments of new kinds: each of the "
+                f"last {MOST_UNUSED} calls was of another kind, by a whole number (a count of "
+                "epochs?), a text or a function among them. Leave it out, or write float(n)"
+            )
+            return self.eager(args)
         self.tell(kinds)
         return self.record(args, kinds)
 
@@ -223,13 +278,18 @@ class Compiled:
 
     def tell(self, kinds: Kinds) -> None:
         """Say once that it records again."""
-        if not self._told and any(known[1] == kinds[1] for known in self.programs):
-            self._told = True
-            warn(
-                "te.compile records again for arguments of another shape, dtype or layout, or "
-                "another integer (write float(n) where it is only computed with); each kind has "
-                "its program from then on. This is said once"
+        if any(known[1] == kinds[1] for known in self.programs):
+            self.say(
+                "te.compile records again for arguments of another kind: another shape, dtype or "
+                "memory layout, another integer (write float(n) where it is only computed with), "
+                "text, name or function; each kind has its program from then on. This is said once"
             )
+
+    def say(self, message: str) -> None:
+        """Warn, once."""
+        if message not in self._said:
+            self._said.add(message)
+            warn(message)
 
     def refuse(self, kinds: Kinds, why: str) -> None:
         """Leave a kind of arguments uncompiled, and say so."""
@@ -261,6 +321,12 @@ class Compiled:
     def backward(self, returned: Any) -> None:
         """The backward pass from what the function returned."""
         loss = first_of(returned)
+        if isinstance(loss, Value) and loss.op is not None and loss.grad is not None:
+            raise OperandError(
+                f"{self.name} has called loss.backward() itself, which is done for it, and the "
+                "optimiser's zero_grad() and step() too in te.compile(f, optimizer): let it return "
+                "the loss, and no more"
+            )
         if self.optimizer is not None:
             if not isinstance(loss, Value):
                 raise OperandError(
@@ -291,13 +357,27 @@ class Compiled:
                 "values instead"
             )
         version, mode = structure.version, structure.mode
+        views = read_only(args)  # of containers it makes copies
+        held = Containers(views)
         token = RECORDER.set(Looking(found, self.modules))
         try:
             # Not by te.observe, which calls in a context of its own: half of what recording costs.
             with changed(recording=True, observers=(listen,)):
-                returned = self.of(args)
+                returned = self.of(views)
+        except ValueError as error:
+            if "read-only" not in str(error):
+                raise
+            raise OperandError(
+                f"{self.name} changes an array that it is given, which a program would not; write "
+                "x = x + 1 in place of x += 1, and np.where or te.set_at in place of x[i] = …"
+            ) from error
         finally:
             RECORDER.reset(token)
+        if not held.same():
+            raise OperandError(
+                f"{self.name} changes a list or dict that it is given, which a program would not; "
+                "let it return what is new"
+            )
         ends = ends_of(returned)
         for each in ends:
             if isinstance(each, Value) and each.op is None:
@@ -319,6 +399,7 @@ class Compiled:
         self.whole = {}
         self.housing = Housing(leaves, moved, self.optimizer)
         self.containers = Containers(self.modules.values())
+        self._unused = 0
         self.version = version if version == structure.version else -1
         self.modes.add(mode)
         return results
@@ -351,6 +432,7 @@ class Compiled:
                 forget(tape)
                 self.failed(kinds)
                 return self.eager(args)
+            check_as_ever(self.of, args, run, self.housing.leaves)
             try:
                 recorded = Recorded(run, self.housing, args)
             except TracingError as error:  # in a rule of the user's own, which steps uncompiled
@@ -358,19 +440,22 @@ class Compiled:
             results = recorded.tried(tape, args)
         except Untraced as unknown:
             forget(tape)
+            results = self.eager(args)  # what is wrong with these arguments is not with others
             self.refuse(kinds, str(unknown))
-            return self.eager(args)
+            return results
         except NoResultError:
             self.failed(kinds)
             return self.eager(args)
         except OtherNumbersError as wrong:
-            self.refuse(kinds, f"{wrong}; please report it with the function")
+            self.refuse(kinds, str(wrong))
             return self.eager(args)
         except BaseException as error:
             forget(tape)
             if isinstance(error.__cause__, TracingError):  # NumPy has taken it for one of its own
                 raise error.__cause__ from None
             raise
+        finally:
+            tape.close()
         self.keep(recorded, kinds)
         return results
 
@@ -380,6 +465,7 @@ class Compiled:
         if len(self.programs) > MOST_KINDS:
             self.programs.pop(next(iter(self.programs)))
         self.latest = kinds, recorded
+        self._unused += 1
 
     def failed(self, kinds: Kinds) -> None:
         """Count a recording that was of no use."""
@@ -390,6 +476,11 @@ class Compiled:
                 "numbers overflow, or have no value, at every call (look for the log or root of 0, "
                 "and 0/0), and only the uncompiled way mends or reports that",
             )
+
+
+def name_of(item: Any, kind: Any) -> str | None:
+    """What a class calls one of its attributes, if it is one."""
+    return next((name for name, each in vars(kind).items() if each is item), None)
 
 
 def warn(message: str) -> None:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import numpy as np
 
 from ..engine.containers import is_leaf, is_model, mapped, parts
-from ..engine.node import make_leaf
+from ..engine.node import make_leaf, numbers_of
 from ..engine.value import Value
+from ..nn.module import Module
 from .tape import Traced, TracedNumber
 
 ndarray = np.ndarray
 
 
+# What is meant by itself. A generator is drawn from by te.random, a model has its parameters.
+NEVER_CHANGE = (Module, np.random.Generator, np.dtype, Enum, range, frozenset, type(Ellipsis))
+
+
 class Unfit(Exception):
-    """Arguments of a kind that only runs as ever."""
+    """Arguments of a kind that only runs as ever, and why."""
 
 
 class Hole:
@@ -89,7 +95,8 @@ def kinds_of(args: tuple[Any, ...], known: Container[int]) -> tuple[Any, ...]:
     """
     tracked = [id(each) for each in arguments(args) if is_tracked(each)]
     if len(set(tracked)) < len(tracked):
-        raise Unfit  # its gradient is added up over all of its uses, in their order
+        # Its gradient is added up over all of its uses, in their order.
+        raise Unfit("a tracked Value is given twice; give it once")
     return tuple(kind_of(each, known) for each in args)
 
 
@@ -99,7 +106,10 @@ def kind_of(item: Any, known: Container[int]) -> Any:
         return item.shape, item.dtype, item.strides  # BLAS adds up in another order
     if isinstance(item, Value):
         if id(item) in known or (item.requires_grad and item.op is not None):
-            raise Unfit  # gradients flow on into leaves of ours, or another graph
+            raise Unfit(
+                "a Value is given that the function uses anyway, or that is tracked and computed "
+                "from others; leave it out of the arguments, or give v.detach()"
+            )
         return item.shape, item.dtype, item.requires_grad
     if item.__class__ is float:
         return (float,)
@@ -109,10 +119,62 @@ def kind_of(item: Any, known: Container[int]) -> Any:
     if isinstance(item, list):
         array = np.asarray(item)
         return list, array.shape, array.dtype
-    return type(item), item if isinstance(item, int | str | bytes | None) else Same(item)
+    if isinstance(item, int | str | bytes | complex | None):
+        return type(item), item
+    if callable(item) or isinstance(item, NEVER_CHANGE):
+        return type(item), Same(item)
+    raise Unfit(
+        f"an object of class {type(item).__name__} is given, and a program would not see when its "
+        "attributes change; give the numbers themselves, or a dataclass of them"
+    )
 
 
 # ---- results ----
+
+
+def read_only(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The same arguments, with views that cannot be written to in the place of arrays."""
+    views: dict[int, Any] = {}
+
+    def view(item: Any) -> Any:
+        if not isinstance(item, ndarray):
+            return item
+        if id(item) not in views:
+            views[id(item)] = item[...]
+            views[id(item)].setflags(write=False)
+        return views[id(item)]
+
+    return tuple(each_end(view, each) for each in args)
+
+
+def alike(ours: Any, theirs: Any) -> bool:
+    """Whether what a function returned is the same but for rounding."""
+    a, b = all_ends(ours), all_ends(theirs)
+    return len(a) == len(b) and all(map(same_end, a, b))
+
+
+def all_ends(returned: Any) -> list[Any]:
+    """The results in order, those without numbers too."""
+    found: list[Any] = []
+    each_end(found.append, returned)
+    return found
+
+
+def same_end(a: Any, b: Any) -> bool:
+    """Whether two results are the same but for rounding."""
+    a, b = (getattr(item, "value", item) for item in map(numbers_of, (a, b)))
+    if not all(isinstance(item, ndarray | np.generic | int | float) for item in (a, b)):
+        return bool(a == b) if isinstance(a, str | bytes | None) else type(a) is type(b)
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        return False
+    if a.dtype.kind not in "fc":
+        return bool(np.all(a == b))
+    tolerance = 1e-3 if a.dtype.itemsize < 8 else 1e-6
+    size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
+    with np.errstate(invalid="ignore"):
+        near = np.abs(a - b) <= tolerance * size
+    return bool((near | (a == b) | (np.isnan(a) & np.isnan(b))).all())
 
 
 def first_of(returned: Any) -> Any:
@@ -133,7 +195,9 @@ def ends_of(returned: Any) -> list[Any]:
 
 
 def detached(item: Any) -> Any:
-    """A Value without its graph."""
+    """A Value without its graph, an array of its own."""
+    if isinstance(item, ndarray):
+        return item if item.flags.writeable else item.copy()
     return item.detach() if isinstance(item, Value) else item
 
 

@@ -80,14 +80,14 @@ class Housing:
 
 
 class Containers:
-    """The lists and dicts in which modules keep their parts, and what was in them.
+    """Lists and dicts, those in which modules keep their parts too, and what was in them.
 
     A module notices when an attribute is set, but not when something is put into a list.
     """
 
-    def __init__(self, modules: Iterable[Module]) -> None:
+    def __init__(self, roots: Iterable[Any]) -> None:
         self.known: list[tuple[Any, tuple[Any, ...]]] = []
-        todo: list[Any] = [each for module in modules for each in vars(module).values()]
+        todo: list[Any] = list(roots)
         seen: set[int] = set()
         for item in todo:  # which grows meanwhile
             if id(item) in seen:
@@ -104,7 +104,7 @@ class Containers:
     def same(self) -> bool:
         """Whether they hold the very same parts."""
         for item, parts in self.known:
-            now = item.values() if item.__class__ is dict else item
+            now = item.values() if isinstance(item, dict) else item
             if len(now) != len(parts) or not all(map(is_, now, parts)):
                 return False
         return True

@@ -20,6 +20,7 @@ from ..engine.context import RECORDER, changed
 from ..engine.node import Node, Untraced, make_leaf
 from ..engine.value import Value
 from .ends import (
+    alike,
     arguments,
     each_end,
     ends_of,
@@ -28,12 +29,13 @@ from .ends import (
     is_input,
     is_tracked,
     numbers,
+    read_only,
     with_holes,
 )
 from .housing import Housing
 from .levels import Levels
 from .parts import Array
-from .recording import NoResultError, OtherNumbersError
+from .recording import NoResultError, OtherNumbersError, kept
 
 # Levels and numbers one by one differ by rounding alone, where NumPy's functions on arrays do.
 TOLERANCE = 1e-9, 1e-3  # float64, float32
@@ -254,6 +256,9 @@ class RecordedByLevels:
         if not all(self.reached[: len(self.moved)]):
             raise Unsuited("reaches other parameters than at the first call")
         self.check(args, ends, gradients)
+        with kept(housing.leaves):
+            if not alike(returned, f(read_only(args))):
+                raise Unsuited("returns something else than as ever")
 
     @property
     def source(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,17 @@ import numpy as np
 from ..engine.context import RECORDER, changed
 from ..engine.node import Untraced, make_leaf
 from ..engine.value import Value
-from .ends import arguments, each_end, ends_of, filled_in, is_input, numbers, with_holes
+from .ends import (
+    alike,
+    arguments,
+    each_end,
+    ends_of,
+    filled_in,
+    is_input,
+    numbers,
+    read_only,
+    with_holes,
+)
 from .housing import Housing, room
 from .parts import Array
 from .program import Program
@@ -25,7 +36,15 @@ class NoResultError(Exception):
 
 
 class OtherNumbersError(Exception):
-    """A program does not give what was recorded; `args` says why."""
+    """A program does not give what it should; `args` says why."""
+
+
+OTHERWISE = (
+    "while it is recorded it returns something else than as ever. In a recording arrays among the "
+    "arguments are Values (look for isinstance(x, np.ndarray), type(x), x is y, str(x)), and the "
+    "function runs twice (look for random numbers of its own, which te.random draws, and for what "
+    "it changes: lists, attributes, global variables)"
+)
 
 
 @dataclass(eq=False)
@@ -36,6 +55,7 @@ class Run:
     inputs: list[Slot] = field(default_factory=list)
     held: dict[Slot, Any] = field(default_factory=dict)
     results: list[Any] = field(default_factory=list)
+    returned: Any = None
     shape: Any = None
     # By the id of a leaf, and by the position of an argument.
     gradients: dict[int, Any] = field(default_factory=dict)
@@ -106,7 +126,7 @@ def traced(
         if any(each.grad is not None for each in lent):
             raise Untraced("a Value is given as an argument, and f finds it in another way too")
         run.results = [own(data_of(each), leaves, stand_ins) for each in ends_of(returned)]
-        run.shape = with_holes(returned, values)
+        run.returned, run.shape = returned, with_holes(returned, values)
         run.gradients = {id(leaf): leaf.grad for leaf in leaves if leaf.grad is not None}
         run.of_arguments = {place: node.grad for place, node in tracked if node.grad is not None}
     finally:
@@ -317,6 +337,37 @@ class Recorded:
                 grown = [*grown, *(items[place] for place in self.given)]
             for leaf, g in zip(grown, found[self.results :], strict=False):
                 leaf.grad = g if leaf.grad is None else leaf.grad + g
+
+
+def check_as_ever(
+    f: Callable[[tuple[Any, ...]], Any],
+    args: tuple[Any, ...],
+    run: Run,
+    leaves: Sequence[Value],
+) -> None:
+    """Raise `OtherNumbersError` where `f` returns other results than in its recording.
+
+    It runs once more, as ever, on generators and leaves that are put back then.
+    """
+    drawn = [(each, each.bit_generator.state) for each, _ in run.tape.generators.values()]
+    forget(run.tape)
+    with kept(leaves):
+        returned = f(read_only(args))
+    for generator, state in drawn:
+        generator.bit_generator.state = state
+    if not alike(run.returned, returned):
+        raise OtherNumbersError(OTHERWISE)
+
+
+@contextmanager
+def kept(leaves: Sequence[Value]) -> Iterator[None]:
+    """Leaves are afterwards what they were before."""
+    before = [(leaf, leaf._data, leaf.grad, leaf.serial) for leaf in leaves]
+    try:
+        yield
+    finally:
+        for leaf, data, grad, serial in before:
+            leaf._data, leaf.grad, leaf.serial = data, grad, serial
 
 
 def data_of(item: Any) -> Any:

@@ -21,7 +21,7 @@ from ..engine.context import STATE
 from ..engine.node import NO_OPTIONS, tick
 from ..errors import TracingError
 from .instructions import Drawn, Instruction, Method, Slot
-from .traced import Traced, TracedNumber, by_package, frame_of_record, refused, unwrapped
+from .traced import OVER, Traced, TracedNumber, by_package, frame_of_record, refused, unwrapped
 
 __all__ = ["Instruction", "Method", "Slot", "Tape", "Traced", "TracedNumber"]
 
@@ -55,6 +55,10 @@ class Tape:
     # Which part is recorded, in words, outside of modules.
     part: str = "forward"
     _known: dict[int, Slot] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """The recording is over: stand-ins that have been kept are of no use any more."""
+        self.thread = 0
 
     def slot(self) -> Slot:
         """A new one."""
@@ -92,6 +96,8 @@ class Tape:
     ) -> Any:
         """Run `function` on the numbers, note it down, and return a stand-in for its result."""
         if self.thread != threading.get_ident():
+            if not self.thread:
+                raise TracingError(OVER)
             raise TracingError(
                 "another thread uses parameters that te.compile is recording a program of; let "
                 "one thread call the compiled function twice before others begin"

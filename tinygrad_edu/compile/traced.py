@@ -41,10 +41,15 @@ NUMBER = (
     "a program does not know it. Compute with the value itself (np.exp(v), not math.exp(v)); to "
     "see the number, return it: `return loss, v`"
 )
+OVER = (
+    "this number stands for one of a recording that is over, and a program does not know it; let "
+    "the compiled function return it in place of keeping it: `return loss, v`"
+)
 INSTEAD = {
     "truth": (
         "asks whether a value is true, and a program has no branches; write np.where(condition, "
-        "a, b), or leave this step uncompiled"
+        "a, b), or call the function itself, without te.compile. A bool, a whole number or a text "
+        "among the arguments is a part of the program, and may decide"
     ),
     "number": f"asks for the number behind a value, and {NUMBER}",
     "data": f"asks for the .data of a value, and {NUMBER}. As a constant it is v.detach()",
@@ -53,8 +58,10 @@ INSTEAD = {
         "np.where(condition, v, 0) or v * condition, which keep the shape"
     ),
     "array": (
-        "turns a value into a NumPy array, which a program cannot follow; NumPy's functions take "
-        "it as it is, and v.detach() is its numbers as a constant"
+        "turns a value into a NumPy array, which a program cannot follow (the arguments of a "
+        "compiled function are Values); NumPy's functions take it as it is, v.detach() is its "
+        "numbers as a constant. A plain array that it indexes is te.Value(X, requires_grad=False)"
+        "[v], and np.array([v, w]) is te.array([v, w])"
     ),
 }
 
@@ -87,6 +94,8 @@ def refused(item: Traced | TracedNumber, what: str) -> Exception:
 
     A record's functions are then taken as a whole; in code of the user's nothing is to be done.
     """
+    if not item.tape.thread:
+        return TracingError(OVER)
     asked_by_user = False
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
@@ -296,6 +305,11 @@ class TracedNumber:
 
     def __bool__(self) -> bool:
         return bool(self.tape.guard(self))
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(self.value, name):
+            raise AttributeError(f"a number that is recorded has no attribute {name!r}")
+        raise refused(self, "number")
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method != "__call__" or any(isinstance(each, Node) for each in inputs):

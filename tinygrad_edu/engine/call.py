@@ -41,6 +41,16 @@ def differentiated() -> bool:
     return running is not None
 
 
+def refuse_compiled(f: Any) -> None:
+    """Raise `OperandError` for what te.compile has made."""
+    if getattr(f, "returns_no_graph", False):
+        raise OperandError(
+            "a compiled function returns numbers without a graph, of which there is no derivative; "
+            "take that of the function itself, and compile that if you like: "
+            "te.compile(te.grad(f)), not te.grad(te.compile(f))"
+        )
+
+
 def no_number(x: Any) -> str:
     """What to say of an argument without a leaf."""
     return (

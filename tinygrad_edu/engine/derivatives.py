@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, overload
 import numpy as np
 
 from ..errors import OperandError, ShapeError
-from .call import Call, differentiated, vector
+from .call import Call, differentiated, refuse_compiled, vector
 from .containers import Model, filled, leaves, mapped, matched, opened, parts
 from .node import Node
 from .sweep import gradients, start
@@ -153,6 +153,7 @@ def vjp(f: Function, *inputs: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]
     g has the form of what f returns, which may be a container; each gradient has its input's.
     Raises `ShapeError` where g does not fit.
     """
+    refuse_compiled(f)
     call = Call(lambda given: f(*given), inputs)
 
     def pullback(g: Any) -> tuple[Any, ...]:
@@ -170,6 +171,7 @@ def jvp(f: Function, inputs: Sequence[Any], tangents: Sequence[Any]) -> tuple[An
     A tangent has its input's form (a model's is a dict {parameter name: array}).
     Raises `ShapeError` where it does not, `OperandError` where `inputs` is no tuple.
     """
+    refuse_compiled(f)
     for name, given in (("inputs", inputs), ("tangents", tangents)):
         if not isinstance(given, tuple | list):
             raise OperandError(
@@ -218,6 +220,7 @@ def hvp(f: Function) -> Callable[..., Any]:
 
     Raises `ShapeError` where v's form is not x's.
     """
+    refuse_compiled(f)
 
     def product(x: Any, v: Any, /, *others: Any, **keywords: Any) -> Any:
         as_values = any(isinstance(each, Node) for each in leaves(v))
@@ -233,6 +236,7 @@ def alone(
     f: Function, argument: Positions, args: tuple[Any, ...], keywords: Mapping[str, Any]
 ) -> tuple[Callable[[Any], Any], Any]:
     """`f` as a function of what it is to be differentiated by, and that."""
+    refuse_compiled(f)
     chosen = argument if isinstance(argument, tuple) else (argument,)
     count = len(args)
     for position in chosen:

@@ -27,6 +27,8 @@ NO_OPTIONS: Mapping[str, Any] = {}
 FLOAT64 = np.dtype(np.float64)
 FLOATS = (FLOAT64, np.dtype(np.float32))
 PACKAGE = str(Path(__file__).parents[1])
+# NumPy's own Python code calls ours, and is not the user's either.
+NOT_THE_USERS = (PACKAGE, str(Path(np.__file__).parent))
 REAL_NUMBERS = frozenset("?bhilqBHILQefd")
 # Immutable, so a graph may keep them as they are; Python's own numbers stay weak, as in NumPy 2.
 NUMBERS = frozenset({float, int, bool, np.float64, np.float32, np.bool_, np.int64})
@@ -298,9 +300,9 @@ def explain(op: Operation, inputs: tuple[Any, ...], options: Any, error: Excepti
 
 
 def user_line() -> str | None:
-    """The innermost line of the call stack outside this package, as "file:line: code"."""
+    """The innermost line of the call stack outside of this package, as "file:line: code"."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame = frame.f_back
     if frame is None:
         return None
@@ -313,6 +315,6 @@ def user_line() -> str | None:
 def frames_to_the_user() -> int:
     """How many frames the caller is above the user's line: the `stacklevel` of a warning."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(NOT_THE_USERS):
         frame, level = frame.f_back, level + 1
     return level

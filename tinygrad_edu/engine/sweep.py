@@ -204,7 +204,8 @@ def start(root: Node, gradient: Any) -> Any:
     if not root.requires_grad:
         raise NotTrackedError(
             "this value depends on no tracked leaf, so it has no gradient; wrap an input with "
-            "te.Value(...), and look for no_grad(), detach() or requires_grad=False on the way"
+            "te.Value(...), and look for no_grad(), detach() or requires_grad=False on the way "
+            "(what a function of te.compile returns has no graph either: compile the whole loss)"
         )
     data = root._data
     if gradient is None:

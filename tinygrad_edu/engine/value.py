@@ -159,6 +159,8 @@ class Value(Methods):
                 "write v.data for the numbers, np.where or te.set_at in place of a[i] = v, and "
                 "te.array([...]) or te.stack([...]) in place of np.array([v, w])"
             )
+        if hasattr(self._data, "tape"):
+            return np.array(self._data)  # which says what to write instead
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def to_number(self, name: str) -> Any:

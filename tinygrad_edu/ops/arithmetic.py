@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import Any
 
@@ -38,10 +39,19 @@ multiply = define_elementwise(
     numpy=(np.multiply,),
     extremes=((1e200, 1e-200), (0.0, 1e308)),
 )
+
+
+def inverse(b: Any) -> Any:
+    """1/b; infinite at a 0 of Python's too, which raises where NumPy's does not."""
+    if b.__class__ in (int, float) and not b:
+        return math.copysign(math.inf, b)
+    return 1 / b
+
+
 divide = define_elementwise(
     "divide",
     operator.truediv,
-    (lambda out, a, b: 1 / b, lambda out, a, b: -out / b),
+    (lambda out, a, b: inverse(b), lambda out, a, b: -out / b),
     formula=r"\frac{{{0}}}{{{1}}}",
     domain=(REAL, REAL),
     kinks=(lambda a, b: b,),

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..compile.compiled import Compiled, Kinds
+from ..compile.recording import OTHERWISE
 from ..engine.context import RECORDER, STATE
 from ..errors import TracingError
 from ..optim import Optimizer
@@ -33,6 +34,7 @@ class Recording(Compiled):
     ) -> None:
         super().__init__(f, optimizer)
         self.parameters, self.generators = parameters, generators
+        self.states: list[Any] = []
 
     def backward(self, returned: Any) -> None:
         """As ever; outside of a recording what is not finite stops it before the step."""
@@ -48,18 +50,20 @@ class Recording(Compiled):
         """Say nothing: the last batch is known to be smaller."""
 
     def record(self, args: tuple[Any, ...], kinds: Kinds) -> Any:
+        """As ever."""
+        self.states = [each.bit_generator.state for each in self.generators]
+        return super().record(args, kinds)
+
+    def refuse(self, kinds: Kinds, why: str) -> None:
         """As ever. Raises `TracingError` where random numbers would be the same at each step."""
-        before = [each.bit_generator.state for each in self.generators]
-        found = super().record(args, kinds)
-        if self.latest is not None:
-            drawn = {id(each) for each in self.latest[1].generators}
-            for generator, state in zip(self.generators, before, strict=True):
-                if id(generator) not in drawn and generator.bit_generator.state != state:
-                    raise TracingError(
-                        "the model draws random numbers that a program would repeat at every "
-                        "step; draw them by te.random(generator, shape), or write compile=False"
-                    )
-        return found
+        # Those that te.random draws from are where they were.
+        for generator, state in zip(self.generators, self.states, strict=True):
+            if why == OTHERWISE and generator.bit_generator.state != state:
+                raise TracingError(
+                    "the model draws random numbers that a program would repeat at every step; "
+                    "draw them by te.random(generator, shape), or write compile=False"
+                )
+        super().refuse(kinds, why)
 
 
 def refuse_observers() -> None:
