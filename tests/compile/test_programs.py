@@ -89,3 +89,10 @@ def test_tracked_arguments_get_their_gradients(program: Program) -> None:
         assert bits(compiled) == bits(plain(by_hand))
         for one, other in zip(*twins, strict=True):
             assert bits(one.grad) == bits(other.grad)  # they add up
+
+
+def test_a_number_times_a_matrix_by_dot() -> None:
+    def f(a: Any, b: Any, m: Any) -> Any:
+        return np.sum(np.dot(a + b, m)) + np.sum(np.dot(m, a))
+
+    same_at_every_call(f, lambda call: (np.float64(call), np.float64(2.0), np.ones((2, 3)) * call))

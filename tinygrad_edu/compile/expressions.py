@@ -78,7 +78,7 @@ class Expressions(Objects):
             return f"-{self.text(args[0])}"
         if function is operator.getitem:
             return f"{self.text(args[0])}[{self.index(args[1])}]"
-        if function is np.dot and not kwargs:
+        if function is np.dot and not kwargs and self.is_array(args[0]):
             into = f", {into}" if into else ""
             return f"{self.text(args[0])}.dot({self.text(args[1])}{into})"
         if isinstance(function, Method):
@@ -118,6 +118,10 @@ class Expressions(Objects):
             given.append(f"{name}={self.text(item)}")
         name = self.known.get(id(function)) or self.named(function)
         return f"{name}({', '.join(given)})"
+
+    def is_array(self, item: Any) -> bool:
+        """Whether an operand is an array, with methods."""
+        return item.__class__ is Slot and isinstance(self.values.get(item), ndarray)
 
     def ready(self, item: Any, each: Instruction) -> str:
         """An operand; a number as an array, which NumPy need not make at each call."""
