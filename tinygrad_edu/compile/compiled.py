@@ -144,11 +144,12 @@ class Compiled:
         raise AttributeError(f"a compiled function has no attribute {name!r}")
 
     def __get__(self, owner: Any, kind: Any = None) -> Any:
-        if owner is None or name_of(self, kind) is None:
+        name = None if owner is None else name_of(self, kind)
+        if name is None:
             return self
         raise TypeError(
             f"te.compile takes a function, not a method of a class: in __init__ write "
-            f"self.step = te.compile(self.{name_of(self, kind)}, …) under another name"
+            f"self.step = te.compile(self.{name}, …) under another name"
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

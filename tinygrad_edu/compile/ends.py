@@ -129,9 +129,6 @@ def kind_of(item: Any, known: Container[int]) -> Any:
     )
 
 
-# ---- results ----
-
-
 def read_only(args: tuple[Any, ...]) -> tuple[Any, ...]:
     """The same arguments, with views that cannot be written to in the place of arrays."""
     views: dict[int, Any] = {}
@@ -145,6 +142,9 @@ def read_only(args: tuple[Any, ...]) -> tuple[Any, ...]:
         return views[id(item)]
 
     return tuple(each_end(view, each) for each in args)
+
+
+# ---- results ----
 
 
 def alike(ours: Any, theirs: Any) -> bool:
@@ -170,11 +170,15 @@ def same_end(a: Any, b: Any) -> bool:
         return False
     if a.dtype.kind not in "fc":
         return bool(np.all(a == b))
-    tolerance = 1e-3 if a.dtype.itemsize < 8 else 1e-6
+    return near(a, b, 1e-3 if a.dtype.itemsize < 8 else 1e-6)
+
+
+def near(a: Any, b: Any, tolerance: float) -> bool:
+    """Whether arrays of one shape differ by less than that share of the largest number."""
     size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
     with np.errstate(invalid="ignore"):
-        near = np.abs(a - b) <= tolerance * size
-    return bool((near | (a == b) | (np.isnan(a) & np.isnan(b))).all())
+        close = np.abs(a - b) <= tolerance * size
+    return bool((close | (a == b) | (np.isnan(a) & np.isnan(b))).all())
 
 
 def first_of(returned: Any) -> Any:
@@ -189,9 +193,7 @@ def is_result(item: Any) -> bool:
 
 def ends_of(returned: Any) -> list[Any]:
     """The results with numbers, in order."""
-    found: list[Any] = []
-    each_end(lambda item: found.append(item) if is_result(item) else None, returned)
-    return found
+    return [item for item in all_ends(returned) if is_result(item)]
 
 
 def detached(item: Any) -> Any:
@@ -206,8 +208,9 @@ def with_holes(returned: Any, values: list[bool]) -> Any:
 
     `values` says for each of them whether it was a Value when the function ran as ever.
     """
-    if len(values) != len(ends_of(returned)):
-        values = [True] * len(ends_of(returned))
+    count = len(ends_of(returned))
+    if len(values) != count:
+        values = [True] * count
     following = iter(values)
     return each_end(
         lambda each: Hole(next(following) and isinstance(each, Value)) if is_result(each) else each,

@@ -28,6 +28,7 @@ from .ends import (
     first_of,
     is_input,
     is_tracked,
+    near,
     numbers,
     read_only,
     with_holes,
@@ -278,9 +279,7 @@ class RecordedByLevels:
         ):
             a, b = np.asarray(ours, float), np.asarray(theirs, float)
             narrow = any(np.asarray(each).dtype == np.float32 for each in (*ours, *theirs))
-            size = np.max(np.abs(b), initial=0, where=np.isfinite(b))
-            near = np.abs(a - b) <= TOLERANCE[narrow] * size
-            if not (near | (a == b) | (np.isnan(a) & np.isnan(b))).all():
+            if not near(a, b, TOLERANCE[narrow]):
                 raise OtherNumbersError("its program by levels gives other numbers")
 
     def found(self, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -83,6 +83,13 @@ class Part:
         """An array of the part as the rule takes it: the parameter's shape where that may count."""
         return array if works_entrywise(type(optimizer)) else array.reshape(self.leaves[0].shape)
 
+    def shaped_states(self, optimizer: Optimizer) -> dict[str, Any]:
+        """The states as the rule takes them."""
+        return {
+            name: entry if isinstance(entry, int) else self.shaped(entry, optimizer)
+            for name, entry in self.states.items()
+        }
+
     def cuts(self) -> list[slice]:
         """Where each leaf lies."""
         found, at = [], 0
@@ -94,10 +101,7 @@ class Part:
     def update(self, optimizer: Optimizer) -> None:
         """One step by the gradients, without a program."""
         data, gradient = (self.shaped(a, optimizer) for a in (self.data, self.gradient))
-        states: dict[str, Any] = {
-            name: entry if isinstance(entry, int) else self.shaped(entry, optimizer)
-            for name, entry in self.states.items()
-        }
+        states = self.shaped_states(optimizer)
         data[...], after = optimizer.update(data, gradient, states, self.group)
         for name, entry in after.items():
             if isinstance(entry, int):

@@ -203,10 +203,7 @@ class Recorded:
                 place[...] = value_of(run.gradients[id(leaf)])
             rate = tape.given(part.group["lr"], "lr")
             rates.append(rate.slot)
-            arrays: dict[str, Any] = {
-                name: entry if isinstance(entry, int) else part.shaped(entry, optimizer)
-                for name, entry in part.states.items()
-            }
+            arrays = part.shaped_states(optimizer)
             here, incoming = (part.shaped(a, optimizer) for a in (part.data, part.gradient))
             data, gradient = tape.given(here, "weights"), tape.given(incoming, "slopes")
             run.held[data.slot], run.held[gradient.slot] = here, incoming
