@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tinygrad_edu as te
 from tinygrad_edu.files import write_bytes
-from tools.course_pictures_1 import fewer_colours, page_at
+from tools.course_pictures_1 import reduced, page_at
 from tools.verify_pictures import FOLDER
 
 
@@ -33,7 +33,7 @@ def main() -> None:
         "howto_steps": page_at(te.draw.step_through(neuron()), 4),
     }
     for name, png in drawn.items():
-        data = fewer_colours(png)
+        data = reduced(png)
         write_bytes(FOLDER / f"{name}.png", data)
         print(f"{name}.png: {len(data) / 1000:.0f} kB")
 
