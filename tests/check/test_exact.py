@@ -27,6 +27,7 @@ from tinygrad_edu.check.samples import (
 )
 from tinygrad_edu.check.strategies import calls
 from tinygrad_edu.check.verdict import Verdict
+from tinygrad_edu.check.words import sentence
 from tinygrad_edu.engine.operation import Discrete, Elementwise, Operation
 from tinygrad_edu.errors import ConversionError, OperandError
 
@@ -244,6 +245,15 @@ class TestRules:
             )
             found, _ = judged(lambda x, op=op: np.tanh(op(x)), [0.5, 3.0])
             assert [each.verdict.ok for each in found[::3]] == [ok, ok]
+
+    def test_digits_that_rounding_took_are_not_counted(self) -> None:
+        found = verdict(lambda x: (1 - np.cos(x)) / x**2, 1e-5)
+        # Its slope there is −x/12; messages of 1e10 cancel in it.
+        assert found.expected == pytest.approx(-1e-5 / 12)
+        assert abs(found.claim - found.expected) > abs(found.expected)
+        assert (found.kind, found.reason, found.digits) == ("correct", "rounded", 0)
+        assert "rounding" in sentence(found)
+        assert "丸め誤差" in sentence(found, "ja")
 
     def test_functions_that_the_engine_does_not_know(self) -> None:
         x = np.array([0.3, -1.2, 2.0])

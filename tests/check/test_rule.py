@@ -252,11 +252,13 @@ def test_users_operations_are_certified() -> None:
         assert report.count("inconclusive") <= UNCLEAR * len(report.entries)
 
 
-def test_a_kink_that_is_not_declared_is_named() -> None:
-    with declared(lambda x: np.maximum(x, 0), lambda out, x: x > 0) as ramp:
-        report = rule(ramp)
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("at", [-1.0, 0.0, 1.0])
+def test_a_kink_that_is_not_declared_is_named(at: float, seed: int) -> None:
+    with declared(lambda x: np.minimum(x, at), lambda out, x: np.where(x < at, 1.0, 0.0)) as cap:
+        report = rule(cap, seed=seed)
     assert report.ok
-    assert any("does not declare" in note and "x=0.0" in note for note in report.notes)
+    assert any("does not declare" in note and f"x={at}" in note for note in report.notes)
 
 
 def test_a_rule_that_is_right_but_for_one_kink_is_found_there() -> None:

@@ -152,13 +152,14 @@ def verdict(
             return wrong(claim, expected, bar, off_from(error, size))
         if off > bar:
             return wrong(claim, expected, bar, "" if error is None else "lost")
-        # Where messages cancel, digits are counted from the largest of them.
-        share = off / max(size, (most or 0) * 2**50 / ALLOWED) if off else 0
-        digits = min(-math.log10(nearest(share)), MOST_DIGITS) if share else MOST_DIGITS
-    exactly = claim == expected
-    low, high = expected - bar, expected + bar
+        rounded = off > TOLERANCE * size + FLOOR
+        share = off / size if size else 1.0
+        digits = min(-math.log10(nearest(share)), MOST_DIGITS) if off else MOST_DIGITS
+    if claim == expected:
+        digits = MOST_DIGITS + 1
+    reason = "rounded" if rounded else ""
     return Verdict(
-        "correct", claim, expected, bar, low, high, digits=MOST_DIGITS + 1 if exactly else digits
+        "correct", claim, expected, bar, expected - bar, expected + bar, max(digits, 0.0), reason
     )
 
 

@@ -86,9 +86,11 @@ def scattered(trial: Trial, count: int, options: Mapping[str, Any]) -> Call:
             else:
                 parts.append(short(numbers(op, position, (most,), kind, rng), 4))
         columns.append(rng.permutation(np.concatenate(parts)))
-    further = [column + first_steps(column) for column in columns]
     values = apply(op, columns, options)
-    flat = np.abs(apply(op, further, options) - values) < FLAT * np.abs(values)
+    flat = np.ones(values.shape, dtype=bool)  # on both sides: a corner where one side is flat is none
+    for way in (1, -1):
+        further = [column + way * first_steps(column) for column in columns]
+        flat &= np.abs(apply(op, further, options) - values) < FLAT * np.abs(values)
     chosen = [k for k in np.argsort(flat, kind="stable") if np.isfinite(values[k])][:count]
     return Call(tuple(column[chosen] for column in columns), options)
 

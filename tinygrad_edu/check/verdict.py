@@ -31,7 +31,8 @@ class Verdict:
     `expected` is the slope with its `bar`; `low` to `high` is what would be accepted: the bar, or
     at a kink all between the slopes on the two sides, where `inside` says whether the claim is
     among them. `digits` are those confirmed of a correct claim. `reason` is a key of
-    `words.REASONS`, or a sentence.
+    `words.REASONS`, or a sentence; a claim that is right only within what rounding may do to it
+    has "rounded".
     """
 
     kind: Kind

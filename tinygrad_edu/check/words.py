@@ -16,6 +16,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "inconclusive": "inconclusive",
         "wrong": "wrong",
         "digits": "correct ({digits:.0f} digits)",
+        "rounded": "correct up to the rounding of what it is computed from",
         "inside": "kink, inside: between the slopes on its sides",
         "outside": "WRONG at a kink: not between the slopes on its sides",
         "why": "inconclusive: {reason}",
@@ -33,6 +34,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "inconclusive": "判定不能",
         "wrong": "誤り",
         "digits": "正しい（{digits:.0f} 桁）",
+        "rounded": "計算に使う値の丸め誤差の範囲で正しい",
         "inside": "折れ点（両側の傾きの間にある）",
         "outside": "誤り：折れ点で、両側の傾きの間にない",
         "why": "判定不能：{reason}",
@@ -103,7 +105,7 @@ def sentence(verdict: Verdict, lang: str = "en") -> str:
     if reason in REASONS[lang]:
         reason = REASONS[lang][reason].format(**vars(verdict))
     if verdict.kind == "correct":
-        return say["digits"].format(digits=verdict.digits)
+        return say[reason or "digits"].format(digits=verdict.digits)
     if verdict.kind == "kink":
         return say["inside" if verdict.inside else "outside"]
     if verdict.kind == "inconclusive":
