@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tinygrad_edu as te
 from tinygrad_edu.files import write_bytes
-from tools.course_pictures_1 import reduced, page_at
+from tools.course_pictures_1 import page_at, reduced
 from tools.verify_pictures import FOLDER
 
 

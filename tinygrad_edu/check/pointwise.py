@@ -29,6 +29,7 @@ from .samples import (
     on,
     option_sets,
     short,
+    units,
 )
 from .slope import largest_step, sample_points
 from .trial import Place, Trial
@@ -85,10 +86,12 @@ def scattered(trial: Trial, count: int, options: Mapping[str, Any]) -> Call:
                 parts.append(magnitudes(op, position, most, rng, kind == "far"))
             else:
                 parts.append(short(numbers(op, position, (most,), kind, rng), 4))
-        columns.append(rng.permutation(np.concatenate(parts)))
+        first, rest = units(op, position), np.concatenate(parts)
+        mixed = rng.permutation(first), rng.permutation(rest)
+        columns.append(np.concatenate(mixed)[: rest.size])
     values = apply(op, columns, options)
-    flat = np.ones(values.shape, dtype=bool)  # on both sides: a corner where one side is flat is none
-    for way in (1, -1):
+    flat = np.ones(values.shape, dtype=bool)
+    for way in (1, -1):  # where one side only is flat there is a corner, and it is tried
         further = [column + way * first_steps(column) for column in columns]
         flat &= np.abs(apply(op, further, options) - values) < FLAT * np.abs(values)
     chosen = [k for k in np.argsort(flat, kind="stable") if np.isfinite(values[k])][:count]

@@ -160,6 +160,19 @@ def magnitudes(
     return numbers(op, position, (count,), "wide" if far else "near", rng)
 
 
+def units(op: Operation, position: int) -> Any:
+    """Those of −1, 0 and 1 that an argument may be, away from declared corners and from ends."""
+    margin = room(op, position)
+    pieces = list(itertools.pairwise(cuts(op, position)))
+    return np.array(
+        [
+            unit
+            for unit in (-1.0, 0.0, 1.0)
+            if any(left + margin <= unit <= right - margin for left, right in pieces)
+        ]
+    )
+
+
 def short(data: Any, digits: int) -> Any:
     """Numbers rounded to so many decimal digits, which a reader can copy."""
     rounded = [float(f"{x:.{digits}g}") for x in np.ravel(data).tolist()]

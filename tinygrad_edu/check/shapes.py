@@ -78,8 +78,8 @@ def judge_sum(trial: Trial, call: Call, most: int, place: Place = "smooth", orde
         trial.remember(call)
         return trial.refuse(name, error)
 
-    def along(directions: list[Any], label: str, at: float) -> bool:
-        """Judge the slope along a direction."""
+    def along(directions: list[Any], label: str, at: float, place: Place = place) -> bool:
+        """Judge the slope along a direction; whether it is right."""
         lines = list(zip(point, directions, strict=True))
         values = [
             float(trial.value(total, [x + t * d for x, d in lines]))
@@ -89,12 +89,14 @@ def judge_sum(trial: Trial, call: Call, most: int, place: Place = "smooth", orde
         verdict = trial.judge(f"{name} {label}", claim, values, at, place)
         if not verdict.ok:
             trial.remember(call)
-        return verdict.ok
+        return verdict.ok and verdict.reason != "corners"
 
     entries = [(i, index) for i, x in enumerate(point) for index in np.ndindex(np.shape(x))]
     if place != "kink" and len(entries) > 1:
         sizes = (np.maximum(np.abs(x), LEAST_SIZE) for x in point)
-        if not along([drawn(trial, s.shape) * s for s in sizes], "along a random direction", 0.5):
+        directions = [drawn(trial, size.shape) * size for size in sizes]
+        where: Place = "mixed" if place == "smooth" else place
+        if not along(directions, "along a random direction", 0.5, where):
             most = len(entries)
     for chosen in trial.rng.permutation(len(entries))[:most]:
         number, index = entries[chosen]

@@ -19,7 +19,8 @@ from .slope import HALVINGS, Estimate, Evidence, evidence, largest_step, limit
 from .verdict import SHARP, Verdict, decide
 
 # What the record says of a point: all around it is smooth, or a kink is near, or exactly here.
-Place = Literal["smooth", "near", "kink"]
+# Several numbers at once, all of them at smooth points, are mixed.
+Place = Literal["smooth", "mixed", "near", "kink"]
 
 ROUNDING = 2.0**-51
 
@@ -58,8 +59,11 @@ class Trial:
         verdict = decide(claim, seen)
         if place == "kink" and verdict.reason == "jump":
             verdict = beside(claim, seen, values, unit) or verdict
-        if verdict.kind == "kink" and place == "smooth":
+        if verdict.kind == "kink" and place in ("smooth", "mixed"):
             self.undeclared = self.undeclared or name
+        if verdict.kind == "kink" and place == "mixed" and not verdict.inside:
+            # Of two entries on corners, each may be right and their sum on neither side.
+            verdict = replace(verdict, kind="inconclusive", reason="corners", inside=True)
         close = verdict.kind == "wrong" and verdict.error <= SHARP * abs(claim) < math.inf
         if close and verdict.error <= noise():
             verdict = replace(verdict, kind="inconclusive", reason="own")
