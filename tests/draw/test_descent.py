@@ -110,6 +110,15 @@ def test_contours_enclose_equal_areas() -> None:
     assert figure.axes[1].get_ylabel() == "function value"
 
 
+@pytest.mark.parametrize("floor", [0.0, 0.25, 1000.0])
+def test_contours_are_told_apart_by_their_labels(floor: float) -> None:
+    figure = te.draw.descent(lambda point: floor + bowl(point) / 100, {"way": straight(2, 0, 4)})
+    ticks = figure.axes[1].yaxis
+    labels = [label.get_text().replace(",", "") for label in ticks.get_ticklabels()]
+    assert len(set(labels)) == len(labels) > 5
+    np.testing.assert_allclose([float(label) for label in labels], ticks.get_majorticklocs(), 0.05)
+
+
 def test_any_function_and_its_window() -> None:
     path = np.array([[0.0, 0.0], [2.0, 10.0]])
     figure = te.draw.descent(bowl, {"a": path, "b": [[np.nan, 0.0]]})

@@ -75,7 +75,7 @@ def descent(
             )
             axes.contour(x, y, heights, levels, colors=GREY, linewidths=0.4)
             bar = figure.colorbar(ground, ax=axes, spacing="uniform")
-            bar.set_ticks(list(levels), labels=[_two_digits(level) for level in levels])
+            bar.set_ticks(list(levels), labels=_told_apart(levels))
             bar.set_label(say("function value"))
         longest = max((len(track) for track in tracks.values()), default=1) - 1
         every = _round_up(longest / _DOTS)
@@ -153,7 +153,7 @@ def _label(
     if lowest is None:
         heights = _heights(function, track[-1])
         return say("{name}: at {height} after {steps} steps").format(
-            height=_two_digits(heights.min()), **said
+            height=_short(heights.min()), **said
         )
     distances = np.hypot(*(track - lowest[:, None]).transpose(1, 0, 2))
     arrived = np.count_nonzero(distances[-1] < _NEAR)
@@ -163,15 +163,24 @@ def _label(
         )
     if not arrived:
         return say("{name}: {distance} away after {steps} steps").format(
-            distance=_two_digits(distances[-1, 0]), **said
+            distance=_short(distances[-1, 0]), **said
         )
     outside = np.flatnonzero(distances[:, 0] >= _NEAR)
     step = int(outside[-1]) + 1 if outside.size else 0
     return say("{name}: {step} steps to within {near}").format(step=f"{step:,}", **said)
 
 
-def _two_digits(number: float) -> str:
-    return f"{float(f'{number:.2g}'):,.10g}".replace("e-0", "e-")
+def _short(number: float, digits: int = 2) -> str:
+    return f"{float(f'{number:.{digits}g}'):,.10g}".replace("e-0", "e-")
+
+
+def _told_apart(numbers: Floats) -> list[str]:
+    """Labels of two digits, or of as many as make all of them different."""
+    for digits in range(2, 10):
+        labels = [_short(number, digits) for number in numbers.tolist()]
+        if len(set(labels)) == len(labels):
+            break
+    return labels
 
 
 def _heights(function: Callable[[Any], Any], points: Floats) -> Floats:
