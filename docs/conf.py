@@ -32,7 +32,7 @@ html_theme = "furo"
 html_static_path = ["_static", f"{get_data_path()}/fonts/ttf/DejaVuSerif.ttf"]
 html_css_files = ["site.css"]
 html_copy_source = False
-html_show_copyright = False
+html_show_copyright = html_show_sphinx = False
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

@@ -25,8 +25,7 @@ from tinygrad_edu.files import write_bytes, write_text
 from tinygrad_edu.flow.meanfield import chi, critical, moments
 from tools.flow_grid import predicted, simulated
 from tools.markdown import code, table
-from tools.optimizer_pictures import small
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER, small
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -20,8 +20,7 @@ from tinygrad_edu.draw.style import figure_context, new_figure
 from tinygrad_edu.files import write_bytes, write_text
 from tinygrad_edu.flow.theory import SIDES, WIDER
 from tools.markdown import table
-from tools.optimizer_pictures import small
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER, small
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

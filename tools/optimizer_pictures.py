@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from io import BytesIO
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from tinygrad_edu.draw.descent import descent
 from tinygrad_edu.draw.style import figure_context, line_styles, new_figure
-from tinygrad_edu.files import write_bytes
 from tinygrad_edu.optim import (
     GD,
     SGD,
@@ -29,7 +26,7 @@ from tinygrad_edu.optim import (
     warm_up,
 )
 from tinygrad_edu.optim.landscapes import Landscape, beale, rastrigin, rosenbrock
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER, small, write
 
 Rule = tuple[type[Optimizer], dict[str, Any]]
 
@@ -106,21 +103,10 @@ PICTURES: dict[str, Callable[[], Figure]] = {
 }
 
 
-def small(figure: Figure) -> bytes:
-    """A figure as PNG of few colours, those of thin lines among them."""
-    drawn, reduced = BytesIO(), BytesIO()
-    figure.savefig(drawn, dpi=130)
-    few = Image.open(drawn).convert("RGB").quantize(256)
-    few.save(reduced, "png", optimize=True)
-    return reduced.getvalue()
-
-
 def main() -> None:
     """Write all of them."""
     for name, draw in PICTURES.items():
-        data = small(draw())
-        write_bytes(FOLDER / f"{name}.png", data)
-        print(f"{name}.png: {len(data) / 1000:.0f} kB")
+        write(FOLDER / f"{name}.png", small(draw()))
 
 
 if __name__ == "__main__":

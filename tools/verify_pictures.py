@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from tinygrad_edu import activations
 from tinygrad_edu.check import gradients
 from tinygrad_edu.check.identities import taylor
 from tinygrad_edu.draw.differences import best_steps, forward_and_central, sides
-from tinygrad_edu.files import write_bytes
-
-FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
+from tools.png import FOLDER, small, write
 
 
 def pictures() -> dict[str, Figure]:
@@ -49,20 +44,10 @@ def pictures() -> dict[str, Figure]:
     }
 
 
-def small(figure: Figure) -> bytes:
-    """A figure as PNG of few colours, a quarter of the size."""
-    drawn, reduced = BytesIO(), BytesIO()
-    figure.savefig(drawn, dpi=150)
-    Image.open(drawn).convert("RGB").quantize(64).save(reduced, "png", optimize=True)
-    return reduced.getvalue()
-
-
 def main() -> None:
     """Write all of them."""
     for name, figure in pictures().items():
-        data = small(figure)
-        write_bytes(FOLDER / f"{name}.png", data)
-        print(f"{name}.png: {len(data) / 1000:.0f} kB")
+        write(FOLDER / f"{name}.png", small(figure, dpi=150, colours=64))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tinygrad_edu.draw.style import JAPANESE
 from tinygrad_edu.errors import ShapeError, UnknownNameError
 from tinygrad_edu.optim.landscapes import beale, rastrigin, rosenbrock
 from tools.optimizer_pictures import BEALE, PICTURES, many_starts, paths
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER
 
 PAGE = FOLDER.parent / "optimizers.md"
 STAR = "minimum (1, 1); distances are from here"

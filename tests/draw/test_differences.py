@@ -26,7 +26,8 @@ from tinygrad_edu.draw.differences import (
 )
 from tinygrad_edu.draw.style import JAPANESE
 from tinygrad_edu.errors import ShapeError, UnknownNameError
-from tools.verify_pictures import FOLDER, pictures, small
+from tools.png import FOLDER, small
+from tools.verify_pictures import pictures
 
 PAGE = FOLDER.parent / "verify.md"
 POINT = np.linspace(0.1, 2.0, 5)

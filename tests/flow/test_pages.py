@@ -28,7 +28,7 @@ from tools.flow_grid import (
     simulated,
     told,
 )
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER
 
 FIGURES = flow_figures.PAGE.read_text(encoding="utf-8")
 PAGE = flow_grid.PAGE.read_text(encoding="utf-8")

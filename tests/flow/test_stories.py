@@ -5,20 +5,17 @@ from __future__ import annotations
 import math
 import re
 from functools import cache
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import tinygrad_edu as te
 from tinygrad_edu.flow import symptoms
-from tools import flow_stories
-from tools.verify_pictures import FOLDER
+from tools import page_pictures
 
-STORIES = {page.stem.removeprefix("flow_story_"): page for page in flow_stories.PAGES[1:]}
+STORIES = {page.stem.removeprefix("flow_story_"): page for page in page_pictures.STORIES}
 GUESSING = math.log(2)
 thorough = pytest.mark.thorough
 
@@ -27,9 +24,9 @@ thorough = pytest.mark.thorough
 def story(name: str) -> SimpleNamespace:
     """What a page defines."""
     names: dict[str, Any] = {}
-    for part in flow_stories.parts(STORIES[name]):
+    for part in page_pictures.parts(STORIES[name]):
         if not part.picture:
-            exec(flow_stories.source(part.code), names)
+            exec(page_pictures.source(part.code), names)
     return SimpleNamespace(**names)
 
 
@@ -38,35 +35,8 @@ def late(flow: te.flow.Flow) -> float:
     return float(np.median(flow.losses[-20:]))
 
 
-# ---- pictures ----
-
-
-@pytest.mark.parametrize("page", flow_stories.PAGES, ids=lambda page: page.stem)
-def test_pictures_are_made_by_the_code_of_their_page(page: Path) -> None:
-    assert flow_stories.stale(page) == [], f"python -m tools.flow_stories docs/{page.name}"
-    text = page.read_text(encoding="utf-8")
-    shown = re.findall(r"!\[([^]]*)]\(pictures/(\w+)\.png\)", text)
-    assert shown
-    prefix = "flow_guide_" if page.stem == "flow" else page.stem
-    for alt, name in shown:
-        assert len(alt) > 40
-        assert name.startswith(prefix)
-
-
-def test_no_picture_is_left_over() -> None:
-    shown = {picture for page in flow_stories.PAGES for picture in flow_stories.pictures(page)}
-    there = [*FOLDER.glob("flow_story_*"), *FOLDER.glob("flow_guide_*")]
-    assert sorted(shown) == sorted(there)
-
-
-def test_links_lead_somewhere() -> None:
-    for page in flow_stories.PAGES:
-        for link in re.findall(r"[^!]\[[^]]*]\((\w+\.md)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name} links to {link}"
-
-
 def test_all_stories_have_a_lesson_and_something_to_try_and_are_in_the_guide() -> None:
-    guide = flow_stories.PAGES[0].read_text(encoding="utf-8")
+    guide = page_pictures.GUIDE.read_text(encoding="utf-8")
     assert len(STORIES) == 6
     for page in STORIES.values():
         text = page.read_text(encoding="utf-8")
@@ -76,7 +46,7 @@ def test_all_stories_have_a_lesson_and_something_to_try_and_are_in_the_guide() -
 
 
 def test_the_table_of_limits_is_that_of_the_diagnosis() -> None:
-    guide = flow_stories.PAGES[0].read_text(encoding="utf-8")
+    guide = page_pictures.GUIDE.read_text(encoding="utf-8")
     rows = {
         kind: cells
         for kind, cells in re.findall(r"^\| `(\w+)`[^|]*\|(.*)\|$", guide, re.M)
@@ -97,59 +67,6 @@ def test_the_table_of_limits_is_that_of_the_diagnosis() -> None:
         limits = rows[kind].rpartition("|")[0]
         found = [float(each) for each in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", limits)]
         assert found == pytest.approx(numbers), kind
-
-
-# ---- the tool ----
-
-PAGE = """\
-```python
->>> from matplotlib.figure import Figure
->>> print(1 + 1)
-2
->>> figure = Figure(figsize=(2, 1))
-
-```
-
-![An empty figure](drawn.png)
-"""
-
-
-def test_the_tool_draws_and_compares(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    page, picture = tmp_path / "page.md", tmp_path / "drawn.png"
-    page.write_text(PAGE, encoding="utf-8")
-    monkeypatch.setattr("sys.argv", ["flow_stories", "--check", str(page)])
-    with pytest.raises(SystemExit, match=r"drawn\.png"):
-        flow_stories.main()
-    monkeypatch.setattr("sys.argv", ["flow_stories", str(page)])
-    flow_stories.main()
-    assert "drawn.png" in capsys.readouterr().out
-    with Image.open(picture) as drawn:
-        assert drawn.size == (260, 130)
-    monkeypatch.setattr("sys.argv", ["flow_stories", "--check", str(page)])
-    flow_stories.main()
-    # Prose and output may change; code may not.
-    page.write_text(PAGE.replace("An empty", "A blank"), encoding="utf-8")
-    flow_stories.main()
-    page.write_text(PAGE.replace("(2, 1)", "(2, 2)"), encoding="utf-8")
-    with pytest.raises(SystemExit, match="other code"):
-        flow_stories.main()
-
-
-@pytest.mark.parametrize(
-    ("page", "said"),
-    [
-        (PAGE.replace("\n2\n", "\n3\n"), "does not print"),
-        (PAGE.replace("figure = Figure", "other = Figure"), "no new `figure`"),
-        (PAGE + "\n![Again](second.png)\n", r"second\.png"),
-    ],
-)
-def test_the_tool_refuses_pages_that_are_wrong(page: str, said: str, tmp_path: Path) -> None:
-    path = tmp_path / "page.md"
-    path.write_text(page, encoding="utf-8")
-    with pytest.raises(ValueError, match=said):
-        flow_stories.draw(path)
 
 
 # ---- what the stories say holds for other seeds ----

@@ -1,20 +1,20 @@
-"""Draws the pictures of lessons 1 to 6 into docs/pictures: python -m tools.course_pictures_1."""
+"""Draws pictures of the course and of the how-to pages that their code only describes.
+
+python -m tools.lesson_pictures writes all of them; it needs chromium for the pages to step through.
+"""
 
 from __future__ import annotations
 
 import shutil
-from io import BytesIO
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import tinygrad_edu as te
 from tinygrad_edu.draw.differences import forward_and_central
 from tinygrad_edu.draw.style import COLOURS, figure_context, new_figure
-from tinygrad_edu.files import write_bytes
-from tools.verify_pictures import FOLDER, small
+from tools.png import FOLDER, reduced, small, write
 
 
 def zoom() -> Figure:
@@ -72,6 +72,27 @@ def layer() -> te.Value:
     return total
 
 
+def step() -> te.Value:
+    """One step of the neuron that lesson 12 compiles."""
+    x, _ = te.data.xor()
+    y = np.array([[-1.0], [-1.0], [-1.0], [1.0]])
+    model = te.nn.MLP([2, 1], output="tanh", seed=0)
+    return te.nn.losses.mse(model(x), y)
+
+
+def neuron() -> te.Value:
+    """The single neuron of docs/howto/draw_graph.md."""
+    x, w, b = te.Value(2.0, "x"), te.Value(-3.0, "w"), te.Value(7.0, "b")
+    return te.activations.sigmoid(w * x + b)
+
+
+def network() -> te.Value:
+    """The network of XOR on the same page."""
+    data, target = te.data.xor()
+    model = te.nn.MLP([2, 8, 1], activation="tanh", output="sigmoid", seed=0)
+    return te.nn.losses.mse(model(data), target)
+
+
 def differences() -> Figure:
     """The V of lesson 5."""
     return forward_and_central(lambda x: x * x * x, 3 / 7, 27 / 49, "x · x · x at 3/7")
@@ -91,35 +112,29 @@ def page_at(page: te.draw.Page, steps_before_the_end: int) -> bytes:
     return png
 
 
-def graphs() -> dict[str, te.draw.Graph]:
-    """Each graph by the name of its file."""
-    return {
-        "course_02_loss": te.draw.graph(loss()),
-        "course_02_shared": te.draw.graph(shared()),
-        "course_03_loss": te.draw.graph(with_gradients(loss())),
-        "course_03_fork": te.draw.graph(with_gradients(fork())),
-        "course_06_layer": te.draw.graph(with_gradients(layer()), heatmaps=True),
-    }
-
-
-def reduced(png: bytes, scale: float = 1.0) -> bytes:
-    """The same picture, smaller and with 256 colours."""
-    out = BytesIO()
-    with Image.open(BytesIO(png)) as image:
-        size = round(scale * image.width), round(scale * image.height)
-        smaller = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
-        smaller.quantize(256).save(out, "png", optimize=True)
-    return out.getvalue()
-
-
 def main() -> None:
     """Write all of them."""
-    drawn = {"course_01_zoom": small(zoom()), "course_05_v": small(differences())}
-    drawn |= {name: reduced(graph.png, 0.7) for name, graph in graphs().items()}
-    drawn["course_03_steps"] = reduced(page_at(te.draw.step_through(fork()), 1))
+    graph = te.draw.graph
+    steps = {
+        "course_03_steps": (fork(), 1),
+        "howto_steps": (with_gradients(neuron()), 4),
+    }
+    drawn = {
+        "course_01_zoom": small(zoom(), dpi=150, colours=64),
+        "course_05_v": small(differences(), dpi=150, colours=64),
+        "course_02_loss": reduced(graph(loss()).png, scale=0.7),
+        "course_02_shared": reduced(graph(shared()).png, scale=0.7),
+        "course_03_loss": reduced(graph(with_gradients(loss())).png, scale=0.7),
+        "course_03_fork": reduced(graph(with_gradients(fork())).png, scale=0.7),
+        "course_06_layer": reduced(graph(with_gradients(layer()), heatmaps=True).png, scale=0.7),
+        "course_12_graph": reduced(graph(step()).png),
+        "howto_graph": reduced(graph(with_gradients(neuron())).png),
+        "howto_layers": reduced(graph(with_gradients(network()), collapse="layer").png),
+    }
+    for name, (value, before) in steps.items():
+        drawn[name] = reduced(page_at(te.draw.step_through(value), before))
     for name, data in drawn.items():
-        write_bytes(FOLDER / f"{name}.png", data)
-        print(f"{name}.png: {len(data) / 1000:.0f} kB")
+        write(FOLDER / f"{name}.png", data)
 
 
 if __name__ == "__main__":

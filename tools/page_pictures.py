@@ -1,9 +1,9 @@
-"""Makes the pictures of docs/flow.md and of its stories by the code of the pages themselves.
+"""Makes the pictures of gradient flow and of the course by the code of the pages themselves.
 
 A picture shows the `figure` that a page has made when the picture is named. Each remembers the code
 that it was made by, so that --check can tell, without running it, whether the page has changed.
 
-python -m tools.flow_stories, with --check to compare, or with the names of some pages.
+python -m tools.page_pictures, with --check to compare, or with the names of some pages.
 """
 
 from __future__ import annotations
@@ -22,15 +22,23 @@ from typing import Any
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tinygrad_edu.files import write_bytes
-from tools.optimizer_pictures import small
-from tools.verify_pictures import FOLDER
+from tools.png import FOLDER, reduced, small, write
 
 DOCS = FOLDER.parent
-PAGES = [DOCS / "flow.md", *sorted(DOCS.glob("flow_story_*.md"))]
+GUIDE = DOCS / "flow.md"
+STORIES = sorted(DOCS.glob("flow_story_*.md"))
+LESSONS = [
+    page
+    for number in ("07", "08", "09", "10", "11")
+    for folder in ("course", "ja")
+    for page in (DOCS / folder).glob(f"{number}_*.md")
+]
+PAGES = [GUIDE, *STORIES, DOCS / "explanation" / "mean_field.md", *LESSONS]
 # What a page holds: code that is run, and pictures.
 PARTS = re.compile(r"^```python\n(?P<code>.*?)^```$|^!\[[^]]*]\((?P<picture>[^)]+)\)$", re.M | re.S)
 MADE_BY = "Source"
+# Surfaces have more shades than a page should load; bytes, and the share of width that they keep.
+LARGEST, NARROWER = 150_000, 0.8
 
 
 @dataclass(frozen=True)
@@ -94,7 +102,10 @@ def draw(page: Path) -> dict[Path, bytes]:
             if names.get("figure") is last:
                 raise ValueError(f"{page.name}: no new `figure` was made for {part.picture}")
             last = names["figure"]
-            drawn[page.parent / part.picture] = signed(small(last), part.digest)
+            data = small(last)
+            if len(data) > LARGEST:
+                data = reduced(data, scale=NARROWER, colours=160)
+            drawn[page.parent / part.picture] = signed(data, part.digest)
             continue
         test = doctest.DocTestParser().get_doctest(
             part.code, names, page.name, str(page), part.line + 1
@@ -124,11 +135,10 @@ def main() -> None:
         if options.check:
             if found := stale(page):
                 names = ", ".join(each.name for each in found)
-                sys.exit(f"{page.name} has other code: python -m tools.flow_stories draws {names}")
+                sys.exit(f"{page.name} has other code: python -m tools.page_pictures draws {names}")
             continue
         for picture, data in draw(page).items():
-            write_bytes(picture, data)
-            print(f"{picture.name}: {len(data) / 1000:.0f} kB")
+            write(picture, data)
 
 
 if __name__ == "__main__":
