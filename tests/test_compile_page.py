@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import pytest
-
-from tinygrad_edu.files import write_text
 from tools import compile_page
 
 TEXT = compile_page.PAGE.read_text(encoding="utf-8")
 
 
 def test_the_page_shows_the_programs_that_its_examples_make() -> None:
-    assert compile_page.page(TEXT) == TEXT, "python -m tools.compile_page --write docs/compile.md"
+    assert compile_page.page(TEXT) == TEXT, "python -m tools.compile_page"
 
 
 def test_only_programs_are_written_anew() -> None:
@@ -34,22 +29,3 @@ def test_what_raises_on_the_page_is_left_out() -> None:
         "```python\n>>> step.missing\nTraceback (most recent call last):\nNameError: step\n```\n"
     )
     assert compile_page.page(raising) == raising
-
-
-def test_the_command_writes_and_compares(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(compile_page, "page", lambda text: text.replace("program", "programme"))
-    new = TEXT.replace("program", "programme")
-    target = tmp_path / "compile.md"
-    monkeypatch.setattr("sys.argv", ["compile_page", "--write", str(target)])
-    compile_page.main()
-    assert target.read_text(encoding="utf-8") == new
-    monkeypatch.setattr("sys.argv", ["compile_page", "--check", str(target)])
-    compile_page.main()
-    write_text(target, "something else")
-    with pytest.raises(SystemExit, match="shows other programs"):
-        compile_page.main()
-    monkeypatch.setattr("sys.argv", ["compile_page"])
-    compile_page.main()
-    assert capsys.readouterr().out == new

@@ -6,9 +6,7 @@ that `step` is at that place.
 
 from __future__ import annotations
 
-import argparse
 import re
-import sys
 from contextlib import redirect_stdout
 from doctest import DocTestParser
 from io import StringIO
@@ -47,21 +45,8 @@ def run(code: str, names: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """Write, compare or print the page."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.compile_page", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("--write", type=Path, help="the file to write")
-    parser.add_argument("--check", type=Path, nargs="?", const=PAGE, help="the file to compare")
-    options = parser.parse_args()
-    text = PAGE.read_text(encoding="utf-8")
-    new = page(text)
-    if options.check and options.check.read_text(encoding="utf-8") != new:
-        sys.exit(f"{options.check} shows other programs; python -m tools.compile_page --write")
-    if options.write:
-        write_text(options.write, new)
-    if not options.check and not options.write:
-        sys.stdout.write(new)
+    """Write it."""
+    write_text(PAGE, page(PAGE.read_text(encoding="utf-8")))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,13 @@
-"""Writes docs/numpy.md: what NumPy can do on Values, read off the registry.
+"""Writes docs/numpy.md, what NumPy can do on Values, read off the registry.
 
-python -m tools.numpy_page --write docs/numpy.md, or --check to compare; without either the page
-is printed.
+python -m tools.numpy_page
 """
 
 from __future__ import annotations
 
-import argparse
 import ast
 import inspect
 import re
-import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -41,7 +38,7 @@ INTRODUCTION = """\
 # NumPy on Values
 
 What NumPy can do to a `te.Value`, and the derivative of each. Written by
-`python -m tools.numpy_page --write docs/numpy.md` from the records themselves (with NumPy
+`python -m tools.numpy_page` from the records themselves (with NumPy
 {version}): the formulas of the rules are traced from the rules that run, so none is typed twice.
 
 A function is a *record*, with a rule of its own for each argument, or *made of other operations*:
@@ -305,20 +302,8 @@ def is_python(text: str) -> bool:
 
 
 def main() -> None:
-    """Write, compare or print the page."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.numpy_page", description=(__doc__ or "").split("\n")[0]
-    )
-    parser.add_argument("--write", type=Path, help="the file to write")
-    parser.add_argument("--check", type=Path, nargs="?", const=PAGE, help="the file to compare")
-    options = parser.parse_args()
-    text = page()
-    if options.check and options.check.read_text(encoding="utf-8") != text:
-        sys.exit(f"{options.check} is not what the records say; python -m tools.numpy_page --write")
-    if options.write:
-        write_text(options.write, text)
-    if not options.check and not options.write:
-        sys.stdout.write(text)
+    """Write it."""
+    write_text(PAGE, page())
 
 
 if __name__ == "__main__":
