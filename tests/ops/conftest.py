@@ -9,7 +9,7 @@ import pytest
 from tests.ops.user_records import registered
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def _user_records() -> Iterator[None]:
     with registered():
         yield
