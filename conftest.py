@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
@@ -29,3 +30,10 @@ pages = Sybil(
     teardown=forget,
 )
 pytest_collect_file = pages.pytest()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Translations run what their lessons run: the long run has them."""
+    for item in items:
+        if item.path.parent.name == "ja":
+            item.add_marker(pytest.mark.thorough)
