@@ -64,6 +64,17 @@ class WithoutEmptyLine(SphinxTransform):
             block.children = [nodes.Text(block.astext().rstrip())]
 
 
+class LinkedPictures(SphinxTransform):
+    """Lets every picture be opened by itself, as Sphinx does for those that it scales."""
+
+    default_priority = 200
+
+    def apply(self, **kwargs: Any) -> None:
+        """Ask for the pictures of one page to be scaled, to the width that they have."""
+        for image in self.document.findall(nodes.image):
+            image.setdefault("width", "100%")  # site.css keeps smaller ones as they are
+
+
 def name_language(app: Sphinx, page: str, template: str, context: dict[str, Any], _: Any) -> None:
     """Tell browsers which pages are Japanese: they choose fonts and line breaks by it."""
     context["language"] = "ja" if page.startswith("ja/") else "en"
@@ -72,4 +83,5 @@ def name_language(app: Sphinx, page: str, template: str, context: dict[str, Any]
 def setup(app: Sphinx) -> None:
     """Take part in the build."""
     app.add_transform(WithoutEmptyLine)
+    app.add_transform(LinkedPictures)
     app.connect("html-page-context", name_language)

@@ -220,6 +220,8 @@ def test_a_training_that_diverges_has_no_loss_and_has_not_learnt() -> None:
     )
     (run,) = found.before.runs
     assert run.loss == math.inf
+    # What guessing costs is a matter of the data alone.
+    assert run.guessing == pytest.approx(np.var(DATA[1]), rel=1e-9)
     assert "epoch" in run.error
     assert not run.learnt
     assert found.before.ratio > 0 or math.isnan(found.before.ratio)

@@ -278,10 +278,8 @@ class Experiment:
     ) -> Trial:
         """What came of a training."""
         flow = tracker.flow
-        cost = guessing = math.inf
-        if not error:
-            cost = evaluate(model, self.data, self.loss)["loss"]
-            guessing = guessed(model, self.data, self.loss)
+        cost = math.inf if error else evaluate(model, self.data, self.loss)["loss"]
+        guessing = guessed(model, self.data, self.loss)
         learnt = not error and math.isfinite(cost)
         learnt = learnt and (self.learnt(model) if self.learnt else cost <= LEARNT * guessing)
         delta = flow["delta"]
@@ -443,7 +441,7 @@ def guessed(model: Module, data: Data, loss: Callable[[Any, Any], Value]) -> flo
     nothing gets better.
     """
     x, y = data
-    with no_grad(), unchanged(model):
+    with no_grad(), unchanged(model), np.errstate(all="ignore"):
         model.eval()
         answers = np.asarray(numbers_of(predict(model, x)), np.float64)
     shape = answers.shape
