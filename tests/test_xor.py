@@ -311,7 +311,7 @@ def run(folder: Path, **options: Any) -> tuple[list[str], Path]:
     return printed.splitlines(), folder
 
 
-@pytest.fixture(scope="module", params=["en", "ja"])
+@pytest.fixture(scope="module", params=one_in(2, ["en", "ja"]))
 def whole_run(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[list[str], Path, str]:

@@ -215,7 +215,7 @@ def test_a_wrong_rule_is_found_and_what_it_spoils_is_named(mistake: str, seed: i
     assert "WRONG" in report.table()
 
 
-@pytest.mark.parametrize("at_zero", [-0.5, -0.001, 1.001, 2.0, math.nan])
+@pytest.mark.parametrize("at_zero", one_in(2, [-0.001, -0.5, 1.001, 2.0, math.nan]))
 def test_a_subgradient_outside_of_the_slopes_is_rejected(at_zero: float) -> None:
     def rule(out: Any, x: Any) -> Any:
         return np.where(x > 0, 1.0, np.where(x < 0, 0.0, at_zero))
@@ -229,7 +229,7 @@ def test_a_subgradient_outside_of_the_slopes_is_rejected(at_zero: float) -> None
         assert report.count("correct") == 25
 
 
-@pytest.mark.parametrize("at_zero", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("at_zero", one_in(2, [0.0, 0.3, 1.0]))
 def test_a_subgradient_between_the_slopes_is_accepted(at_zero: float) -> None:
     def rule(out: Any, x: Any) -> Any:
         return np.where(x > 0, 1.0, np.where(x < 0, 0.0, at_zero))

@@ -25,7 +25,7 @@ from tinygrad_edu.engine.operation import Elementwise, Operation
 from tinygrad_edu.errors import OperandError, UnknownNameError
 
 DIFFERENTIABLE = [op for op in ALL if op.differentiable]
-SOMETIMES = one_in(8, DIFFERENTIABLE)
+SOMETIMES = one_in(16, DIFFERENTIABLE)
 # Where a function is all but constant, rounding hides its slopes.
 UNCLEAR = 0.07
 
@@ -252,7 +252,7 @@ def test_users_operations_are_certified() -> None:
         assert report.count("inconclusive") <= UNCLEAR * len(report.entries)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", one_in(3, range(3)))
 @pytest.mark.parametrize("at", [-1.0, 0.0, 1.0])
 def test_a_kink_that_is_not_declared_is_named(at: float, seed: int) -> None:
     with declared(lambda x: np.minimum(x, at), lambda out, x: np.where(x < at, 1.0, 0.0)) as cap:

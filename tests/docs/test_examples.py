@@ -53,7 +53,7 @@ def test_there_are_twelve_in_order() -> None:
 
 
 # A third in `make test`: together they take half a minute.
-@pytest.mark.parametrize("script", one_in(3, EXAMPLES))
+@pytest.mark.parametrize("script", one_in(4, EXAMPLES))
 def test_it_runs_prints_and_draws(script: Path, tmp_path: Path) -> None:
     printed = run(script, tmp_path, "pictures")
     assert len(printed.split()) >= 5

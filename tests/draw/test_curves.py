@@ -19,6 +19,7 @@ import tinygrad_edu as te
 from tests.draw.layout import problems
 from tests.draw.test_training import HAS_JAPANESE, in_each_language, legend
 from tests.ops.user_records import restored
+from tests.shares import one_in
 from tinygrad_edu import draw
 from tinygrad_edu.draw.style import JAPANESE
 from tinygrad_edu.errors import OperandError, UnknownNameError
@@ -222,7 +223,7 @@ def test_f_and_two_derivatives_are_those_of_the_closed_form(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["mish", "hard_swish", "threshold", "softmax", "step"])
+@pytest.mark.parametrize("name", one_in(2, ["mish", "hard_swish", "threshold", "softmax", "step"]))
 def test_no_text_is_cut_off_or_covered_and_all_is_labelled(name: str) -> None:
     for lang, figure in large(name).items():
         assert problems(figure) == [], lang

@@ -138,7 +138,7 @@ FIGURES: Mapping[str, Callable[[str], Figure]] = {
 }
 
 
-@pytest.mark.parametrize("name", one_in(2, FIGURES))
+@pytest.mark.parametrize("name", one_in(4, FIGURES))
 def test_no_text_is_cut_off_or_covered(name: str) -> None:
     for lang, figure in in_each_language(FIGURES[name]).items():
         assert figure.dpi == 100
