@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.random import Generator
 
 from ..engine.context import RECORDER, changed
 from ..engine.node import Untraced, make_leaf
@@ -247,7 +248,7 @@ class Recorded:
         It is the step: leaves and optimiser are as afterwards. Raises `NoResultError` or
         `OtherNumbersError`, and nothing has changed.
         """
-        drawn = [(generator, generator.bit_generator.state) for generator in self.generators]
+        drawn = positions(self.generators)
         saved = [(into, into.copy()) for into, _ in self.writes]
         forget(tape)
         inputs = [tape.inputs[slot] for slot in self.program.given]
@@ -276,8 +277,7 @@ class Recorded:
             for into, numbers_before in saved:
                 into[...] = numbers_before
             raise error
-        for generator, state in drawn:
-            generator.bit_generator.state = state
+        put_back(drawn)
         self.writes = []
         self.finish(found, args)
         return filled_in(self.shape, found)
@@ -297,14 +297,14 @@ class Recorded:
             given.append(kept[name])
         before: Any = ()
         if self.generators:
-            before = [each.bit_generator.state for each in self.generators]
+            before = positions(self.generators)
         try:
             found = self.step(*given)
         except Exception as error:  # it overflows, has no value, or an operation refuses
-            self.put_back(before)
+            put_back(before)
             raise NoResultError from error
         if found is None:
-            self.put_back(before)
+            put_back(before)
             return None
         self.finish(found, args)
         return (filled_in(self.shape, found),)
@@ -312,12 +312,6 @@ class Recorded:
     def forgive(self) -> None:
         """Forget which guards did not hold."""
         self.program.failed.clear()
-
-    def put_back(self, states: Sequence[Any]) -> None:
-        """Generators as they were."""
-        if states:
-            for generator, state in zip(self.generators, states, strict=True):
-                generator.bit_generator.state = state
 
     def finish(self, found: tuple[Any, ...], args: tuple[Any, ...]) -> None:
         """Hand out what a program has found besides its results."""
@@ -346,12 +340,11 @@ def check_as_ever(
 
     It runs once more, as ever, on generators and leaves that are put back then.
     """
-    drawn = [(each, each.bit_generator.state) for each, _ in run.tape.generators.values()]
+    drawn = positions(generator for generator, _ in run.tape.generators.values())
     forget(run.tape)
     with kept(leaves):
         returned = f(read_only(args))
-    for generator, state in drawn:
-        generator.bit_generator.state = state
+    put_back(drawn)
     if not alike(run.returned, returned):
         raise OtherNumbersError(OTHERWISE)
 
@@ -412,5 +405,15 @@ def finite(item: Any) -> bool:
 
 def forget(tape: Tape) -> None:
     """Generators as they were before a recording."""
-    for generator, state in tape.generators.values():
+    put_back(tape.generators.values())
+
+
+def positions(generators: Iterable[Generator]) -> list[tuple[Generator, Any]]:
+    """Generators, each with its place in its sequence of numbers."""
+    return [(generator, generator.bit_generator.state) for generator in generators]
+
+
+def put_back(drawn: Iterable[tuple[Generator, Any]]) -> None:
+    """Generators to the places that they had."""
+    for generator, state in drawn:
         generator.bit_generator.state = state
