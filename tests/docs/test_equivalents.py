@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tinygrad_edu.engine.operation import OPERATIONS
+from tests.ops.user_records import restored
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "moving_from.md"
 LIBRARIES = {
@@ -68,10 +68,8 @@ ROWS = list(rows())
 @pytest.fixture(autouse=True)
 def as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    registered = dict(OPERATIONS)
-    yield
-    OPERATIONS.clear()
-    OPERATIONS.update(registered)
+    with restored():
+        yield
     if "torch" in sys.modules:
         sys.modules["torch"].set_default_dtype(sys.modules["torch"].float32)
 

@@ -13,8 +13,8 @@ import pytest
 from sybil.document import Document
 from sybil.parsers.markdown import PythonCodeBlockParser
 
+from tests.ops.user_records import restored
 from tests.shares import one_in
-from tinygrad_edu.engine.operation import OPERATIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 LESSONS = sorted(page for part in ("course", "ja") for page in (DOCS / part).glob("[0-9]*.md"))
@@ -26,10 +26,8 @@ KINDS = ("exercise", "answer", "check")
 def unspoilt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Files go to a folder of their own, and operations that are declared go again."""
     monkeypatch.chdir(tmp_path)
-    registered = dict(OPERATIONS)
-    yield
-    OPERATIONS.clear()
-    OPERATIONS.update(registered)
+    with restored():
+        yield
 
 
 def name_of(page: Path) -> str:
