@@ -87,7 +87,7 @@ def test_the_list_is_the_sixteen_of_the_article_in_its_order(
 def test_all_lists_the_rest_too(lang: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--all", "--no-plots", "--lang", lang) == 0
     lines = capsys.readouterr().out.splitlines()
-    numbered = [line.split()[:2] for line in lines if re.match(r" *\d", line)]
+    numbered = [line.split()[:2] for line in lines if re.match(r" *\d+ ", line)]
     assert numbered == [[str(i + 1), name] for i, name in enumerate(te.ACTIVATIONS)]
     heading = {"en": "And these:", "ja": "そのほか:"}[lang]
     assert lines.index(heading) == 18  # after a heading, the columns' heads and sixteen rows

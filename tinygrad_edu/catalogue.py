@@ -42,7 +42,7 @@ TEXTS: Mapping[str, Mapping[str, str]] = {
         "name": "名前",
         "range": "出力範囲",
         "formula": "f(x)",
-        "sixteen": "第2の記事の16種",
+        "sixteen": "2本目の記事の16種",
         "others": "そのほか",
         "wrote": "保存しました",
         "more": (

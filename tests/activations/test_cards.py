@@ -339,7 +339,7 @@ def test_places_in_the_articles() -> None:
         "first article, section 2; second article, no. 4 of 16"
     )
     assert labelled(te.ACTIVATIONS["tanh"].card("ja"))["記事での位置"] == (
-        "第1の記事 第2節、第2の記事 16種のうち4番"
+        "1本目の記事 第2節、2本目の記事 16種のうち4番"
     )
 
 

@@ -80,8 +80,8 @@ LABELS: Mapping[str, Mapping[str, str]] = {
     },
     "ja": {
         "articles": "記事での位置",
-        "first": "第1の記事 第{number}節",
-        "second": "第2の記事 16種のうち{number}番",
+        "first": "1本目の記事 第{number}節",
+        "second": "2本目の記事 16種のうち{number}番",
         "neither": "記事にはない",
         "and": "、",
         "formula": "f(x)",

@@ -88,8 +88,8 @@ JAPANESE: Mapping[str, str] = {
     # surfaces and regions
     "Learned Activation Output Surface": "学習後の出力曲面",
     "Decision regions": "決定領域",
-    "Input 1": "入力 1",
-    "Input 2": "入力 2",
+    "Input 1": "入力1",
+    "Input 2": "入力2",
     "Output": "出力",
     "target 1": "正解 1",
     "target 0": "正解 0",
@@ -137,7 +137,7 @@ JAPANESE: Mapping[str, str] = {
     # sums
     "Sums bit by bit": "ビットごとの足し算",
     "output: probability that the bit is 1": "出力：ビットが 1 である確率",
-    "guessing": "当て推量",
+    "guessing": "当てずっぽう",
     "Right bits by position ({count} sums)": "桁ごとの正解率（足し算 {count} 通り）",
     "value of the bit": "ビットの重み（2 の累乗）",
     "right bits (%)": "正解率（%）",
@@ -339,9 +339,11 @@ def wrapped(text: str, width: int, lang: str) -> str:
     """`text` in lines of at most `width` Latin letters."""
     if lang != "ja":
         return textwrap.fill(text, width, break_on_hyphens=False)
-    # Kana and kanji are nearly twice as wide as Latin letters, and lines may end after a comma.
-    lines = textwrap.fill(text.replace("、", "、 "), round(0.58 * width), break_on_hyphens=False)
-    return lines.replace("、 ", "、")
+    # Kana and kanji are nearly twice as wide as Latin letters; lines may also end after a comma
+    # and before a bracket.
+    apart = text.replace("、", "、 ").replace("（", " （")
+    lines = textwrap.fill(apart, round(0.58 * width), break_on_hyphens=False)
+    return lines.replace("、 ", "、").replace(" （", "（")
 
 
 def plain(name: str) -> str:

@@ -236,7 +236,7 @@ COMMENTS = {
         "step_small": "ΔW ÷ W が 0.001 程度になるまで",
         "exploding": "勾配クリッピング：勾配の長さを 1 までに抑える",
         "exploding_time": "勾配クリッピング：勾配の長さを 1 までに抑える",
-        "vanishing": "He の初期化が自動で選ばれる",
+        "vanishing": "He の初期値が自動で選ばれる",
         "vanishing_small": "活性化関数に合った初期化が自動で選ばれる",
         "vanishing_residual": "勾配も各ブロックを迂回して流れる",
         "vanishing_time": "直交行列の再帰重みは勾配の長さを保つ",

@@ -48,7 +48,7 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "relu_he",
-            {"en": "ReLU and He initialisation", "ja": "ReLU と He の初期化"},
+            {"en": "ReLU and He initialisation", "ja": "ReLU と He の初期値"},
             'te.nn.MLP(widths, "relu", init="he_normal")',
             both(surgery.activation("relu"), surgery.initialised("he_normal")),
         ),
@@ -60,13 +60,13 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "xavier",
-            {"en": "Xavier initialisation", "ja": "Xavier の初期化"},
+            {"en": "Xavier initialisation", "ja": "Xavier の初期値"},
             'init="xavier_normal"',
             surgery.initialised("xavier_normal"),
         ),
         Remedy(
             "he",
-            {"en": "He initialisation", "ja": "He の初期化"},
+            {"en": "He initialisation", "ja": "He の初期値"},
             'init="he_normal"',
             surgery.initialised("he_normal"),
         ),
@@ -78,7 +78,7 @@ REMEDIES: dict[str, Remedy] = {
         ),
         Remedy(
             "l2",
-            {"en": "L2 regularisation", "ja": "L2 正則化"},
+            {"en": "L2 regularisation", "ja": "L2正則化"},
             f"loss + {PENALTY:g} * te.nn.losses.l2(model)",
             penalty=PENALTY,
         ),

@@ -126,7 +126,7 @@ TEXTS: dict[str, dict[str, Any]] = {
             "better": "改善",
             "no help": "効果なし",
             "worse": "悪化",
-            "not applicable": "変える所がない",
+            "not applicable": "該当なし",
             "": "",
         },
         "cured": "効いた対策：{names}。",

@@ -130,8 +130,8 @@ JAPANESE = {
         "記録された計算グラフから組み立て、学習を始める前に数値微分と照合しています。"
     ),
     "neuron": "記事のネットワーク：シグモイドのニューロン1個",
-    "hidden": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
-    "hidden_one": "変更点は1つ：{activation} のユニット {hidden} 個の隠れ層を追加",
+    "hidden": "変更点は1つ：隠れ層に {activation} を{hidden}個追加",
+    "hidden_one": "変更点は1つ：隠れ層に {activation} を{hidden}個追加",
     "check_right": "勾配確認：{total} 個中 {correct} 個の勾配を数値微分で {digits} 桁以上確認。",
     "check_kink": (
         "{kink} 個は折れ点（微分できない点）にあるので合格扱い：左右の傾きが異なり、"
@@ -179,7 +179,7 @@ JAPANESE = {
     "network": "ネットワーク",
     "learns": "学習に成功した回数",
     "median": "損失の中央値",
-    "worst": "最悪の損失",
+    "worst": "最大の損失",
     "of": "{seeds} 回中 {learnt} 回",
     "report_at": "レポート",
     "tables_at": "表",

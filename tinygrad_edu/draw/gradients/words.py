@@ -35,7 +35,7 @@ JAPANESE: Mapping[str, str] = {
     "first pass (last layer: {size})": "最初の逆伝播（最終層では {size}）",
     "pass {step} (last layer: {size})": "{step} 回目の逆伝播（最終層では {size}）",
     "theory before training: median": "学習前の理論値（中央値）",
-    "theory before training: 95 % of networks": "学習前の理論値（95 % の範囲）",
+    "theory before training: 95 % of networks": "学習前の理論値（95% の範囲）",
     "after pass {step} the last layer has a δ of 0 or not finite": (
         "{step} 回目より後は、最終層の δ が 0 または非有限"
     ),
@@ -99,7 +99,7 @@ JAPANESE: Mapping[str, str] = {
     "before": "対策なし",
     "after": "対策あり",
     "in brackets: runs that learnt": "括弧内：学習できた回数",
-    "loss of guessing": "当て推量の損失",
+    "loss of guessing": "当てずっぽうの損失",
     "rms δ, last layer = 1": "δ の大きさ（最終層 = 1）",
     "line: median of the seeds; band: smallest to largest": (
         "線：シード間の中央値、帯：最小値から最大値まで"
