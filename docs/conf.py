@@ -1,5 +1,6 @@
 """The site: `make docs` builds it, without a network and with warnings as errors."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,11 @@ sphinx_gallery_conf = {
 
 reference_pages.write(HERE / "reference")
 
+# The end of a line behind Japanese punctuation, or between kana and kanji.
+JAPANESE_END = re.compile(
+    r"(?<=[、。：」）])\n|(?<=[\u3000-\u9fff\uff00-\uffef])\n(?=[\u3000-\u9fff\uff00-\uffef])"
+)
+
 
 class WithoutEmptyLine(SphinxTransform):
     """Takes off the empty line that ends an example that is run."""
@@ -62,6 +68,22 @@ class WithoutEmptyLine(SphinxTransform):
         for block in self.document.findall(nodes.literal_block):
             block.rawsource = block.rawsource.rstrip()
             block.children = [nodes.Text(block.astext().rstrip())]
+
+
+class WithoutGaps(SphinxTransform):
+    """Joins lines of Japanese: a browser would show the end of a line as a space."""
+
+    default_priority = 900
+
+    def apply(self, **kwargs: Any) -> None:
+        """Change the texts of one page."""
+        for element in self.document.findall(nodes.paragraph):
+            words = ["", *(child.astext() for child in element.children), ""]
+            element.children = [
+                child
+                for before, child, after in zip(words, element.children, words[2:], strict=False)
+                if child != "\n" or not JAPANESE_END.search(f"{before}\n{after}")
+            ]
 
 
 class LinkedPictures(SphinxTransform):
@@ -84,4 +106,5 @@ def setup(app: Sphinx) -> None:
     """Take part in the build."""
     app.add_transform(WithoutEmptyLine)
     app.add_transform(LinkedPictures)
+    app.add_transform(WithoutGaps)
     app.connect("html-page-context", name_language)
