@@ -47,13 +47,14 @@ def test_an_elementwise_operation() -> None:
     assert te.jvp(f, (1.0,), (2.0,))[1] == pytest.approx(0.5)
 
 
-def test_dispatch_of_a_numpy_function() -> None:
+@pytest.mark.parametrize("names", [np.hypot, (np.hypot,), [np.hypot]], ids=["one", "tuple", "list"])
+def test_dispatch_of_a_numpy_function(names: Any) -> None:
     te.define_elementwise(
         "my_hypot",
         np.hypot,
         (lambda out, a, b: a / out, lambda out, a, b: b / out),
         formula=r"\sqrt{{{0}^2 + {1}^2}}",
-        numpy=(np.hypot,),
+        numpy=names,
     )
     a, b = Value(np.array([3.0, 6.0], np.float32)), Value([[4.0], [8.0]])
     y = np.hypot(a, b)

@@ -452,6 +452,16 @@ def test_time_steps_of_an_rnn() -> None:
 # ---- texts ----
 
 
+def test_after_a_pass_or_two_nothing_is_said_of_learning() -> None:
+    model = te.nn.MLP([2, 8, 1], seed=0)
+    x, y = te.data.moons(50, seed=0)
+    with te.flow.track(model) as flow:
+        te.nn.losses.bce_with_logits(model(x), y).backward()
+    assert diagnose(flow).learning.line().endswith("it cannot be told whether it learns")
+    assert diagnose(flow, learnt=True).learning.line().endswith(": learnt")
+    assert diagnose(flow, learnt=False).learning.line().endswith("NOT LEARNING")
+
+
 def test_sentences_name_the_number_its_limit_and_the_reason() -> None:
     found = diagnose(made(delta=(0.25**4, 1.0, 0.25, 0.5, 1.0), act="sigmoid"), learnt=False)
     found = diagnose(made(delta=(0.2**5, 1.0, 0.2, 0.5, 1.0, 1.0), act="sigmoid"))

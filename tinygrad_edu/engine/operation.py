@@ -281,7 +281,7 @@ class Elementwise(Operation):
         *,
         formula: str,
         domain: Sequence[Interval] | Interval = REAL,
-        numpy: Iterable[Any] = (),
+        numpy: Sequence[Any] | Callable[..., Any] = (),
         kinks: Iterable[Kink] = (),
         extremes: Iterable[tuple[float, ...]] = (),
         cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]] = (),
@@ -303,7 +303,7 @@ class Elementwise(Operation):
                 ),
                 formula=formula,
                 domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
-                numpy=tuple(numpy),
+                numpy=listed(numpy, callable),
                 kinks=tuple(kinks),
                 extremes=tuple(extremes),
                 cases=listed_cases(cases),
@@ -352,7 +352,7 @@ class Structural(Operation):
         formula: str,
         cases: Iterable[Case | tuple[tuple[tuple[int, ...], ...], Mapping[str, Any]]],
         domain: Sequence[Interval] | Interval = REAL,
-        numpy: Iterable[Any] = (),
+        numpy: Sequence[Any] | Callable[..., Any] = (),
         kinks: Iterable[Kink] = (),
         edges: Iterable[Callable[..., Any]] = (),
         extremes: Iterable[tuple[float, ...]] = (),
@@ -374,7 +374,7 @@ class Structural(Operation):
                 formula=formula,
                 cases=listed_cases(cases),
                 domain=listed(domain, lambda interval: isinstance(interval[0], int | float)),
-                numpy=tuple(numpy),
+                numpy=listed(numpy, callable),
                 kinks=tuple(kinks),
                 edges=tuple(edges),
                 extremes=tuple(extremes),
@@ -403,7 +403,7 @@ class Discrete(Operation):
         forward: Callable[..., Any],
         *,
         formula: str,
-        numpy: Iterable[Any] = (),
+        numpy: Sequence[Any] | Callable[..., Any] = (),
         array_arguments: int = 1,
     ) -> Self:
         """Declare an operation without a derivative, as a comparison is; results are untracked."""
@@ -413,7 +413,7 @@ class Discrete(Operation):
                 forward=forward,
                 formula=formula,
                 domain=(REAL,),
-                numpy=tuple(numpy),
+                numpy=listed(numpy, callable),
                 array_arguments=array_arguments,
             )
         )

@@ -142,7 +142,7 @@ def diagnose(flow: Flow | Tracker, learnt: bool | None = None) -> Diagnosis:
         )
     learning = judged(flow)
     if learnt is not None:
-        learning = replace(learning, failed=not learnt)
+        learning = replace(learning, failed=not learnt, early=False)
     view = View(flow, learning)
     with np.errstate(all="ignore"):
         found = [each for check in CHECKS for each in check(view)]

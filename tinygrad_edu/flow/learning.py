@@ -29,7 +29,7 @@ class Learning:
 
     `guessing` is what answering every row alike costs, NaN where it is not known; `failed` says
     that it is no better than that, or far from its best, and not getting there either; `falling`,
-    that it goes on learning. `steps` counts the passes.
+    that it goes on learning, `early`, that the passes are too few to tell. `steps` counts them.
     """
 
     loss: float
@@ -38,13 +38,14 @@ class Learning:
     failed: bool
     steps: int
     falling: bool = False
+    early: bool = False
 
     def line(self, lang: str = "en") -> str:
         """One sentence of it."""
         texts = LEARNING[lang]
         if self.failed:
             state = texts["failed"]
-        elif math.isnan(self.loss):
+        elif self.early or math.isnan(self.loss):
             state = texts["unknown"]
         else:
             state = texts["learning" if self.falling else "learnt"]
@@ -88,7 +89,8 @@ def judged(flow: Flow) -> Learning:
     lost = loss - best > (max(start, base) - best) / 2
     poor = not better and not (fall > 2 * error and soon)
     failed = count >= FEWEST and (poor or wild or (lost and not falling))
-    return Learning(loss, guessing, start, failed, count, falling and not failed)
+    early = count < FEWEST and not better
+    return Learning(loss, guessing, start, failed, count, falling and not failed, early)
 
 
 def doubt(losses: Array, size: int) -> float:
