@@ -384,7 +384,7 @@ infinite width, as the row above has it.""",
 ReLU sets half of the gradient to 0, and Xavier's variance 1/n does not make up for it: √½ a
 layer, and log10 of δ in the first layer ÷ the last is 29 · log10 √½ = −4.365. He's rule doubles
 the variance. That number is for infinite width. At 256 the middle of all networks lies a little
-lower, and each of them strays from it: 95 % lie inside the band that the theory draws.""",
+lower, and each of them strays from it: 19 of 20 lie inside the band that the theory draws.""",
         snippet="""\
 >>> model = te.nn.MLP([256] * 31, "relu", init="zeros")
 >>> theory = te.flow.theory(model, variances={f"layers.{i}": 1 / 256 for i in range(30)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -352,6 +353,14 @@ def test_spelling() -> None:
         [sys.executable, "-m", "codespell_lib"], cwd=ROOT, capture_output=True, text=True
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_no_line_is_taken_for_a_comment() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/*/*.md")]
+    assert len(pages) > 50
+    for page in pages:
+        prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+        assert re.findall(r"^\s*%.*", prose, re.M) == [], page
 
 
 # The built site.

@@ -12,7 +12,7 @@ import pytest
 import tinygrad_edu as te
 from tinygrad_edu.draw.formulas import expression, latex, tree
 from tinygrad_edu.engine.expression import Formula
-from tinygrad_edu.errors import OperandError
+from tinygrad_edu.errors import OperandError, StaleGraphError
 
 # NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
 Value: Any = te.Value
@@ -145,3 +145,12 @@ def test_a_large_graph_is_cut_and_does_not_recurse() -> None:
     assert len(lines) == 51
     assert lines[-1] == "… more than 50 lines; max_lines= shows more"
     assert time.perf_counter() - start < 5
+
+
+def test_old_results_are_not_shown_above_new_data() -> None:
+    weight = te.Value(2.0, name="weight")
+    loss = weight * weight + 1.0
+    weight.data = 3.0
+    with pytest.raises(StaleGraphError, match="weight"):
+        tree(loss)
+    assert "value 10" in tree(weight * weight + 1.0)

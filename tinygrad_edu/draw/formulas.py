@@ -12,7 +12,7 @@ from ..engine.context import changed
 from ..engine.expression import Formula, formula
 from ..engine.node import Node
 from ..engine.operation import Operation
-from ..engine.sweep import gradients
+from ..engine.sweep import gradients, refuse_newer_inputs
 from ..engine.value import Value
 from ..errors import OperandError
 
@@ -60,7 +60,7 @@ def tree(value: Value, *, max_lines: int = LINES) -> str:
     """The graph of `value` as text: each node with its value and gradient, its inputs below it.
 
     A node that is used twice is written out once, and after that by its number. Raises
-    `OperandError` for what is no Value.
+    `OperandError` for what is no Value, `StaleGraphError` where a leaf has new data since.
     """
     if not isinstance(value, Node):
         raise OperandError(f"te.draw.tree shows a te.Value, not {type(value).__name__}")
@@ -86,6 +86,7 @@ def branches(root: Node) -> Iterator[str]:
         yield lead + number + ("(above)" if again else described(item))
         if again or not isinstance(item, Node):
             continue
+        refuse_newer_inputs(item)
         parts = item.inputs
         for position in range(len(parts) - 1, -1, -1):
             last = position == len(parts) - 1
