@@ -165,7 +165,7 @@ def section(op: Operation, names: list[str]) -> str:
     if op.elementwise and op.definition is not None:
         rows.append(("as a textbook has it", definition(op, op.definition)))
     if op.differentiable:
-        rows.append(("domain", domain(op)))
+        rows.append(("domain, as far as it is checked", domain(op)))
         rows.append(("not smooth", corners(op) or "nowhere"))
     if called := [*(f"np.{name}" for name in names), *ours(op)]:
         rows.append(("called", ", ".join(map(code, called))))
