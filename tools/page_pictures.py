@@ -37,8 +37,8 @@ PAGES = [GUIDE, *STORIES, DOCS / "explanation" / "mean_field.md", *LESSONS]
 # What a page holds: code that is run, and pictures.
 PARTS = re.compile(r"^```python\n(?P<code>.*?)^```$|^!\[[^]]*]\((?P<picture>[^)]+)\)$", re.M | re.S)
 MADE_BY = "Source"
-# Surfaces have more shades than a page should load; bytes, and the share of width that they keep.
-LARGEST, NARROWER = 150_000, 0.8
+# Surfaces have more shades than a page should load: the bytes that are too many, and their width.
+LARGEST, WIDTH = 150_000, 1000
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def draw(page: Path) -> dict[Path, bytes]:
             last = names["figure"]
             data = small(last)
             if len(data) > LARGEST:
-                data = reduced(data, scale=NARROWER, colours=160)
+                with Image.open(BytesIO(data)) as image:
+                    data = reduced(data, scale=WIDTH / image.width, colours=160)
             drawn[page.parent / part.picture] = signed(data, part.digest)
             continue
         test = doctest.DocTestParser().get_doctest(

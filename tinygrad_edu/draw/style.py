@@ -193,11 +193,11 @@ JAPANESE: Mapping[str, str] = {
     "both sides of 0 appear": "正の側も負の側も現れる",
     "Exactly the same surface: {names}.": "まったく同じ曲面：{names}",
     "Less than 1 % of the height away from {leader}: {names}.": (
-        "{leader} との差が高さの 1 % 未満：{names}"
+        "{leader} との差が高さの 1% 未満：{names}"
     ),
     "Flat: {names}.": "平ら：{names}",
     "Almost flat (nine tenths of the points within 15 % of the drawn height): {names}.": (
-        "ほぼ平ら（9割の点が、描いた高さの 15 % の幅に収まる）：{names}"
+        "ほぼ平ら（9割の点が、描いた高さの 15% の幅に収まる）：{names}"
     ),
     "Flat wherever Z ≤ −3, with a slope of 0: {names}.": ("Z ≤ −3 で平ら（傾きは 0）：{names}"),
     "Not monotone, they fall and rise again: {names}.": "単調でない（下がってから上がる）：{names}",
