@@ -71,7 +71,7 @@ def run(settings: Settings, terminal: Terminal) -> None:
 
     from . import draw
 
-    terminal.say(draw.tree(result))
+    terminal.say(draw.tree(result, lang=settings.lang))
     if not np.all(np.isfinite(result.data)):
         terminal.say(text["not_finite"])
     terminal.say()

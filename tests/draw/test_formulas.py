@@ -12,7 +12,7 @@ import pytest
 import tinygrad_edu as te
 from tinygrad_edu.draw.formulas import expression, latex, tree
 from tinygrad_edu.engine.expression import Formula
-from tinygrad_edu.errors import OperandError, StaleGraphError
+from tinygrad_edu.errors import OperandError, StaleGraphError, UnknownNameError
 
 # NumPy's type stubs take np.exp(value) for an array; here Values are untyped.
 Value: Any = te.Value
@@ -154,3 +154,17 @@ def test_old_results_are_not_shown_above_new_data() -> None:
     with pytest.raises(StaleGraphError, match="weight"):
         tree(loss)
     assert "value 10" in tree(weight * weight + 1.0)
+
+
+def test_the_tree_speaks_japanese_too() -> None:
+    x = te.Value(2.0, name="x")
+    y = x * x
+    y.backward()
+    shared = y + y
+    said = tree(shared, lang="ja")
+    assert "x   値 2   勾配 4" in said
+    assert "（上に記載）" in said
+    assert not re.search("value|gradient|above", said)
+    assert tree(shared, lang="ja", max_lines=1).endswith("… 1 行より先は省略（max_lines= で変更）")
+    with pytest.raises(UnknownNameError, match="unknown language"):
+        tree(y, lang="fr")

@@ -15,6 +15,7 @@ from ..engine.operation import Operation
 from ..engine.sweep import gradients, refuse_newer_inputs
 from ..engine.value import Value
 from ..errors import OperandError
+from .labels import Say, sayer
 
 LINES = 200
 
@@ -56,24 +57,26 @@ def helper(op: Operation) -> bool:
     return op.name not in ACTIVATIONS
 
 
-def tree(value: Value, *, max_lines: int = LINES) -> str:
+def tree(value: Value, *, max_lines: int = LINES, lang: str = "en") -> str:
     """The graph of `value` as text: each node with its value and gradient, its inputs below it.
 
     A node that is used twice is written out once, and after that by its number. Raises
-    `OperandError` for what is no Value, `StaleGraphError` where a leaf has new data since.
+    `OperandError` for what is no Value, `StaleGraphError` where a leaf has new data since,
+    `UnknownNameError` for a language other than "en" and "ja".
     """
     if not isinstance(value, Node):
         raise OperandError(f"te.draw.tree shows a te.Value, not {type(value).__name__}")
+    say = sayer(lang)
     lines: list[str] = []
-    for line in branches(value):
+    for line in branches(value, say):
         if len(lines) == max_lines:
-            lines.append(f"… more than {max_lines} lines; max_lines= shows more")
+            lines.append(say("… more than {} lines; max_lines= shows more").format(max_lines))
             break
         lines.append(line)
     return "\n".join(lines)
 
 
-def branches(root: Node) -> Iterator[str]:
+def branches(root: Node, say: Say) -> Iterator[str]:
     """The lines of `tree`, one by one."""
     shown: dict[int, int] = {}
     stack: list[tuple[Any, str, str]] = [(root, "", "")]
@@ -83,7 +86,7 @@ def branches(root: Node) -> Iterator[str]:
         number = ""
         if isinstance(item, Node) and item.op is not None:
             number = f"#{shown.setdefault(id(item), len(shown) + 1)} "
-        yield lead + number + ("(above)" if again else described(item))
+        yield lead + number + (say("(above)") if again else described(item, say))
         if again or not isinstance(item, Node):
             continue
         refuse_newer_inputs(item)
@@ -99,17 +102,17 @@ def branches(root: Node) -> Iterator[str]:
             )
 
 
-def described(item: Any) -> str:
+def described(item: Any, say: Say) -> str:
     """A node on one line: what it is, its value and, if it is tracked, its gradient."""
     if not isinstance(item, Node):
         return short(item)
     name = " ".join((item.name or "").split())
     what = item.op.name if item.op is not None else ""
-    heading = " = ".join(part for part in (name, what) if part) or "leaf"
+    heading = " = ".join(part for part in (name, what) if part) or say("leaf")
     gradient = ""
     if item.requires_grad:
-        gradient = f"   gradient {'–' if item.grad is None else short(item.grad)}"
-    return f"{heading}   value {short(item._data)}{gradient}"
+        gradient = f"   {say('gradient')} {'–' if item.grad is None else short(item.grad)}"
+    return f"{heading}   {say('value')} {short(item._data)}{gradient}"
 
 
 def short(data: Any) -> str:

@@ -16,9 +16,8 @@ from ..errors import OperandError, UnknownNameError
 from ..files import write_bytes, write_text
 from .dot import dot_source
 from .folding import Collapse, folding
-from .labels import JAPANESE, Say, clipped
+from .labels import clipped, sayer
 from .render import cleaned, rendered
-from .style import translator
 
 PAGE = """<!DOCTYPE html>
 <html lang="{lang}">
@@ -135,8 +134,7 @@ def graph(
         raise OperandError(
             f'collapse must be "none", "layer" or a depth such as 1, not {collapse!r}'
         )
-    translator(lang)
-    say: Say = JAPANESE.__getitem__ if lang == "ja" else str
+    say = sayer(lang)
     with np.errstate(all="ignore"):
         folded = folding(value, collapse, max_nodes)
         source = dot_source(folded, title, say, max_nodes, heatmaps)

@@ -12,6 +12,7 @@ import numpy as np
 from ..engine.node import Node
 from .folding import Folding, Key, Link, Part, Use, exponent, key_of, kind, uses_by
 from .messages import Message, message, passed_back, rms
+from .style import translator
 
 Say = Callable[[str], str]
 
@@ -44,6 +45,8 @@ JAPANESE: Mapping[str, str] = {
     "gradient": "勾配",
     "parameter": "パラメータ",
     "leaf": "葉",
+    "(above)": "（上に記載）",
+    "… more than {} lines; max_lines= shows more": "… {} 行より先は省略（max_lines= で変更）",
     "constant": "定数",
     "leaf: tracked, no name": "葉（名前のない入力）",
     "constant: no gradient": "定数（勾配なし）",
@@ -91,6 +94,15 @@ JAPANESE: Mapping[str, str] = {
         "出力に近い {} 個だけを描いた（max_nodes）"
     ),
 }
+
+
+def sayer(lang: str) -> Say:
+    """The function that says an English label of graphs in the language `lang`.
+
+    Raises `UnknownNameError` for a language other than "en" and "ja".
+    """
+    translator(lang)
+    return JAPANESE.__getitem__ if lang == "ja" else str
 
 
 class NodeText(NamedTuple):
