@@ -26,6 +26,7 @@ nitpicky = True
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4
+smartquotes = False  # options and quoted texts are to be copied
 html_math_renderer = "mathml"
 pygments_style, pygments_dark_style = "friendly", "monokai"
 
