@@ -46,6 +46,7 @@ sphinx_gallery_conf = {
     "capture_repr": ("_repr_html_",),
     "download_all_examples": False,
     "within_subsection_order": "FileNameSortKey",
+    "min_reported_time": 1_000_000,  # a time of one machine teaches nothing
     "show_memory": False,
     "show_signature": False,
     "write_computation_times": False,

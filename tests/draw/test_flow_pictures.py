@@ -455,6 +455,12 @@ def test_names_keep_what_tells_them_apart() -> None:
     assert short_names(["a.b.c", "a.c"]) == ["b.c", "c"]
     assert short_names(["w", "w"]) == ["w", "w"]
     assert short_names(["out"]) == ["out"]
+    assert short_names(["in", *(f"{i}.layers.2" for i in range(20))]) == [
+        "in",
+        *map(str, range(20)),
+    ]
+    twice = [f"{i}.{part}.weight" for part in "ab" for i in range(9)]
+    assert short_names(twice) == [f"{i}.{part}" for part in "ab" for i in range(9)]
     (long,) = short_names(["x" * 10 + "y" * 10])
     assert long == "xxxxxxx…yyyyyy"
     assert short_names(["a$b", "c"]) == [r"a\$b", "c"]

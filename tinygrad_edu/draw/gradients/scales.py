@@ -33,6 +33,7 @@ _STEP = 4
 _FARTHEST = 48
 _DOTS = 60
 _EDGE_MARKERS = 30
+_MANY = 10  # names, of which nobody reads more than what tells them apart
 _LETTERS = 14
 NO_NUMBER = "#b5b5b5"
 # White is the last layer's own size; the ends, which the colour bar shows as arrows, are darker.
@@ -189,14 +190,20 @@ def thresholds(axes: Axes, say: Say) -> list[Artist]:
 
 
 def short_names(names: Sequence[str]) -> list[str]:
-    """Names without what they all begin and end with, the middle of long ones left out."""
+    """Names without what they all begin and end with, the middle of long ones left out.
+
+    Of many names only what tells them apart is kept: 4 and 5 of "4.layers.2" and "5.layers.2".
+    """
     parts = [name.split(".") for name in names]
     if len(parts) > 1:
         for end in (0, -1):
             while all(len(each) > 1 and each[end] == parts[0][end] for each in parts):
                 for each in parts:
                     del each[end]
-    return [elided(".".join(each), _LETTERS) for each in parts]
+    depth = 1 if len(names) > _MANY else max(map(len, parts))
+    while len({tuple(each[:depth]) for each in parts}) < len(set(names)):
+        depth += 1
+    return [elided(".".join(each[:depth]), _LETTERS) for each in parts]
 
 
 def elided(name: str, most: int) -> str:
