@@ -33,7 +33,8 @@ LESSONS = [
     for folder in ("course", "ja")
     for page in (DOCS / folder).glob(f"{number}_*.md")
 ]
-PAGES = [GUIDE, *STORIES, DOCS / "explanation" / "mean_field.md", *LESSONS]
+HOW_TO = DOCS / "howto" / "diagnose_network.md"
+PAGES = [GUIDE, *STORIES, DOCS / "explanation" / "mean_field.md", HOW_TO, *LESSONS]
 # What a page holds: code that is run, and pictures.
 PARTS = re.compile(r"^```python\n(?P<code>.*?)^```$|^!\[[^]]*]\((?P<picture>[^)]+)\)$", re.M | re.S)
 MADE_BY = "Source"
