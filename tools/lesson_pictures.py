@@ -81,9 +81,11 @@ def step() -> te.Value:
 
 
 def neuron() -> te.Value:
-    """The single neuron of docs/howto/draw_graph.md."""
+    """The single neuron of docs/howto/draw_graph.md, with its lines as on the page."""
     x, w, b = te.Value(2.0, "x"), te.Value(-3.0, "w"), te.Value(7.0, "b")
-    return te.activations.sigmoid(w * x + b)
+    with te.record_lines():
+        y = te.activations.sigmoid(w * x + b)
+    return y
 
 
 def network() -> te.Value:
