@@ -30,6 +30,7 @@ PARTS = {"mfrac": 2, "mroot": 2, "msub": 2, "msup": 2, "msubsup": 3, "mover": 2,
 # What brackets must be made larger for.
 TALL = frozenset({"mfrac", "mtable", "msqrt", "mroot", "munder", "munderover"})
 BRACKETS = "()[]{}|‖⌊⌋⌈⌉"
+PRIMES = ("′", "″", "‴")
 # Behind these a minus is a sign.
 OPENING = frozenset("([{|=,<>≤≥≠≈∧∨→←·")
 
@@ -69,6 +70,8 @@ def mend(parent: ElementTree.Element) -> None:
         symbol = child.text or ""
         if child.tag.endswith("}mtext") and symbol.isidentifier():
             child.tag = f"{{{MATHML}}}mi"  # a text counts as space around what stands beside it
+        if child.tag.endswith("}msup") and child[1].text in PRIMES:
+            child.tag = f"{{{MATHML}}}mrow"  # a prime is raised by itself; twice, it is a speck
         if child.tag.endswith("}mo"):
             if symbol == "∞":
                 child.tag = f"{{{MATHML}}}mi"

@@ -345,6 +345,11 @@ def test_files_have_pages(path: str, page: str) -> None:
     assert extension("source_pages").page_of(path) == page
 
 
+def test_a_prime_is_raised_once() -> None:
+    assert "msup" not in mathml(r"f'(x) + \sigma^\prime")
+    assert mathml("x^2").count("msup") == mathml("f'(x^2)").count("msup") == 2
+
+
 # Spelling.
 
 
