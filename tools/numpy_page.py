@@ -19,6 +19,7 @@ import numpy as np
 
 import tinygrad_edu as te
 from tinygrad_edu.engine import dispatch
+from tinygrad_edu.engine.methods import Elsewhere
 from tinygrad_edu.engine.operation import FUNCTIONS, UFUNCS, Discrete, Elementwise, Operation
 from tinygrad_edu.engine.unsupported import NOT_HANDED_OVER, UNSUPPORTED, Group, instead
 from tinygrad_edu.files import write_text
@@ -244,7 +245,9 @@ def value_methods() -> str:
         item = inspect.getattr_static(te.Value, name)
         if name.startswith("_") or name in INTERNAL or isinstance(item, str):
             continue
-        if sentence(item) and not inspect.ismemberdescriptor(item):
+        if isinstance(item, Elsewhere):
+            rows.append((code(f"v.{name}"), f"not here; write {item.instead}"))
+        elif sentence(item) and not inspect.ismemberdescriptor(item):
             rows.append((code(f"v.{name}{'()' * callable(item)}"), sentence(item)))
     return table(("method", "what it does"), rows)
 
