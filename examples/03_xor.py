@@ -29,8 +29,8 @@ for name, widths in {"one neuron": [2, 1], "8 hidden tanh units": [2, 8, 1]}.ite
     print(f"{name:20} loss {curves[name][-1]:.4f}  answers {answers[name](x).round(2)}")
 
 # %%
-# 0.25 is the loss of answering 0.5 to everything, and the neuron's best: at weights 0 the gradient
-# is 0, since the four errors cancel.
+# 0.25 is the loss of answering 0.5 to everything. At weights 0 the gradient is 0, since the four
+# errors cancel, and the neuron stays there; no other weights do better.
 
 neuron = te.nn.MLP([2, 1], output="sigmoid", init="zeros", seed=0)
 te.nn.losses.mse(neuron(x), y).backward()

@@ -3,7 +3,7 @@ An RNN explodes through time, and clipping holds it
 ===================================================
 
 A recurrent layer multiplies by the same matrix at every time step, so a gradient that grows by a
-third at each is a hundred times as large after twenty.
+third at each is hundreds of times as large after twenty.
 """
 
 import sys
@@ -48,7 +48,7 @@ for name, clip_norm in (("no clipping", None), ("clip_norm=0.3", 0.3)):
 time = te.draw.flow(flows["no clipping"], "time", theory=theory)
 
 # %%
-# Without clipping the loss is thrown back each time it begins to fall.
+# Both begin alike. Without clipping the loss is thrown back each time it begins to fall.
 
 curves = {name: flow.losses for name, flow in flows.items()}
 losses = te.draw.losses(curves, reference=(np.log(2), "guessing: ln 2"))

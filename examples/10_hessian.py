@@ -4,7 +4,7 @@ The Hessian of a loss surface
 
 The gradient says which way is down; the Hessian, how soon that changes. Its largest eigenvalue λ
 at a minimum sets the largest rate that gradient descent stands: 2/λ. A little below, it still
-arrives; a little above, it never does.
+arrives; a little above, it never does: it comes near, and jumps from side to side for ever.
 """
 
 import sys
