@@ -83,6 +83,17 @@ def test_a_check_asserts_something(page: Path) -> None:
             assert any(isinstance(each, ast.Assert) for each in ast.walk(ast.parse(code))), number
 
 
+def test_what_lesson_4_leads_to_is_there() -> None:
+    page = DOCS / "course/04_value.md"
+    rows = re.findall(r"^\| `[^|]*\| (.*?) \|", page.read_text(encoding="utf-8"), re.M)
+    assert len(rows) == 7
+    for row in rows:
+        files = [page.parent / path for path in re.findall(r"]\(([^)]+)\)", row)]
+        source = "\n".join(path.read_text(encoding="utf-8") for path in files)
+        for name in re.findall(r"`(\w+)`", re.sub(r"\[`.*?`]", "", row)):
+            assert re.search(rf"^(class |def )?{name}\b", source, re.M), name
+
+
 @pytest.mark.parametrize("page", one_in(3, LESSONS))
 def test_answers_pass_and_empty_forms_fail(page: Path) -> None:
     names = defined(page)
