@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 import tinygrad_edu as te
 from tinygrad_edu.activations import ACTIVATIONS
@@ -32,6 +35,16 @@ An operation is one record: what it computes, and one rule for the derivative by
 Everything here is read off the records, and the formulas of the derivatives are traced from the
 rules that run. In the formulas y is the result, and [A] is 1 where A holds and 0 elsewhere. What
 NumPy calls them, what is made of them, and what is refused: [NumPy on Values](../numpy.md).
+
+A *domain* is where value and slope are checked; elsewhere an operation gives what NumPy gives. *Not
+smooth* says where the slopes on both sides differ, and what the rule gives there, a number for each
+argument.
+"""
+PARTS = """\
+## Parts of rules
+
+The rules of the operations above are made of these. They have rules of their own, so that second
+derivatives are exact, too, and are not meant to be called.
 """
 HEADING = ("operation", "y", "NumPy")
 FOLDERS = ("tinygrad_edu/ops/", "tinygrad_edu/nn/", "tinygrad_edu/activations/")
@@ -56,6 +69,8 @@ SUBJECTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "layers": ("Parts of layers and losses", ("nn.",)),
     "activations": ("Parts of activations", ("activations.",)),
 }
+# Pages that say by their heading that nobody calls these.
+WHOLE = ("layers", "activations")
 KINDS: Mapping[type[Operation], str] = {
     Elementwise: "element by element, its arguments broadcast",
     Structural: "moves, mixes or reduces entries",
@@ -122,9 +137,20 @@ def pages() -> dict[str, str]:
     names = supported()
     written = {"operations": overview(records, names)}
     for page, (heading, _) in SUBJECTS.items():
-        sections = (section(op, names.get(op, [])) for op in records[page])
+        named = {op: names.get(op, []) for op in records[page]}
+        sections = [
+            section(op, called) for op, called in named.items() if not hidden_part(op, called)
+        ]
+        if parts := [section(op, [], 3) for op, called in named.items() if hidden_part(op, called)]:
+            sections += [PARTS, *parts]
         written[f"operations/{page}"] = f"# {heading}\n\n" + "\n".join(sections)
     return written
+
+
+def hidden_part(op: Operation, names: list[str]) -> bool:
+    """Whether a record stands only inside of rules: nobody calls it, by NumPy's name or by ours."""
+    known = any(hasattr(space, op.name) for space in (np, np.linalg, operator, te, te.nn.losses))
+    return not (names or ours(op) or known) and subject(op) not in WHOLE
 
 
 def overview(records: Mapping[str, Iterable[Operation]], names: Mapping[Any, list[str]]) -> str:
@@ -154,7 +180,7 @@ def numpy_names(op: Operation, names: Mapping[Any, list[str]]) -> str:
     return ", ".join(code(f"np.{name}") for name in names.get(op, []))
 
 
-def section(op: Operation, names: list[str]) -> str:
+def section(op: Operation, names: list[str], level: int = 2) -> str:
     """One record: what it computes, its rules, where it is smooth, what it is called."""
     rows = [("kind", kind(op))]
     if op.differentiable:
@@ -173,9 +199,8 @@ def section(op: Operation, names: list[str]) -> str:
         rows.append(("options", ", ".join(map(code, op.options))))
     path = home(op)
     rows.append(("declared in", f"[{path}](../../../{path})"))
-    return f"{label(f'operation-{op.name}')}## {op.name}\n\n{display(op)}\n\n" + table(
-        ("", ""), rows
-    )
+    heading = f"{label(f'operation-{op.name}')}{'#' * level} {op.name}"
+    return f"{heading}\n\n{display(op)}\n\n" + table(("", ""), rows)
 
 
 def kind(op: Operation) -> str:
