@@ -242,9 +242,10 @@ def option(action: argparse.Action) -> tuple[str, str, str]:
     value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else "")
     written = " ".join([", ".join(action.option_strings), str(value if action.nargs != 0 else "")])
     default = action.default
-    absent = default in (None, False, argparse.SUPPRESS, ()) or default == []
-    meaning = (action.help or "").replace("%%", "%")
-    return f"`{written.strip()}`", capital(meaning), "" if absent else f"`{default}`"
+    absent = default is None or default is False or default in (argparse.SUPPRESS, (), [])
+    # As --help has it: a first word may be one to type.
+    meaning = escaped((action.help or "").replace("%%", "%"))
+    return f"`{written.strip()}`", meaning, "" if absent else f"`{default}`"
 
 
 def api() -> dict[str, str]:

@@ -350,6 +350,12 @@ def test_a_prime_is_raised_once() -> None:
     assert mathml("x^2").count("msup") == mathml("f'(x^2)").count("msup") == 2
 
 
+def test_options_are_written_as_they_are_typed(pages: dict[str, str]) -> None:
+    page = pages["command_line"]
+    assert re.search(r"^\| `--seed \w+` \| .* \| `0` \|$", page, re.M)
+    assert re.search(r"^\| `--task \w+` \| spirals, moons", page, re.M)
+
+
 # Spelling.
 
 
