@@ -23,14 +23,16 @@ ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 LINES = 60
 ARTICLES = ROOT / "docs/articles.md"
-COMMANDS = [
-    shown or inline
-    for shown, inline in re.findall(
-        r"^\$ (tinygrad-edu .*?) *(?:#.*)?$|`(tinygrad-edu [^`]+)`",
-        ARTICLES.read_text("utf-8"),
-        re.M,
+COMMANDS = list(
+    dict.fromkeys(
+        shown or inline
+        for shown, inline in re.findall(
+            r"^\$ (tinygrad-edu .*?) *(?:#.*)?$|`(tinygrad-edu [^`]+)`",
+            ARTICLES.read_text("utf-8"),
+            re.M,
+        )
     )
-]
+)
 
 
 def run(script: Path, folder: Path, *arguments: str) -> str:
