@@ -118,6 +118,7 @@ def test_the_page_has_a_row_for_each_activation() -> None:
     assert "python -m benchmarks.activation_speed --write docs/activation_speed.md" in text
 
 
+@pytest.mark.thorough
 def test_the_command_writes_the_page(tmp_path: Path) -> None:
     path = tmp_path / "speed.md"
     command = [sys.executable, "-m", "benchmarks.activation_speed", "--only", "relu"]

@@ -73,7 +73,7 @@ WIDTHS = (1e-12, 1e-4, 0.3, 9.0, 1e3, 1e6)
     ("name", "q"),
     [
         # In `make test` each activation with one q, and a neighbour with the next.
-        pytest.param(name, q, marks=() if i % len(WIDTHS) == j else pytest.mark.thorough)
+        pytest.param(name, q, marks=() if i % (2 * len(WIDTHS)) == j else pytest.mark.thorough)
         for i, name in enumerate(CURVES)
         for j, q in enumerate(WIDTHS)
         if not (name == "sine" and q > 10)  # in closed form below
