@@ -37,14 +37,14 @@ rules that run. In the formulas y is the result, and [A] is 1 where A holds and 
 NumPy calls them, what is made of them, and what is refused: [NumPy on Values](../numpy.md).
 
 A *domain* is where value and slope are checked; elsewhere an operation gives what NumPy gives. *Not
-smooth* says where the slopes on both sides differ, and what the rule gives there, a number for each
-argument.
+smooth* says where a function jumps, bends or has an infinite slope, and then what the rule gives
+there, a number for each argument.
 """
 PARTS = """\
 ## Parts of rules
 
-The rules of the operations above are made of these. They have rules of their own, so that second
-derivatives are exact, too, and are not meant to be called.
+Rules of other operations, functions of NumPy and layers are made of these. They have rules of their
+own, so that second derivatives are exact, too, and are not meant to be called.
 """
 HEADING = ("operation", "y", "NumPy")
 FOLDERS = ("tinygrad_edu/ops/", "tinygrad_edu/nn/", "tinygrad_edu/activations/")
