@@ -152,6 +152,8 @@ def zeros(op: Elementwise, kink: Callable[..., Any], names: Iterable[str]) -> st
 def zero_in_words(kink: Callable[..., Any]) -> str:
     """Where a function is zero, by what it says of itself."""
     words = sentence(kink)
+    if words.startswith("0 where "):
+        return re.split("[;:]", words.removeprefix("0 where "))[0]
     return words if re.search(r"\b(0|zero)\b", words) else f"{words}, is 0"
 
 

@@ -268,12 +268,17 @@ def norm_pullback(
     return np.sign(x) * np.abs(share) ** (ord - 1) * g
 
 
+def length(x: Any, **options: Any) -> Any:
+    """0 where all entries are 0: the norm itself."""
+    return norm_forward(x, **options) if x.size else inf
+
+
 p_norm = define_structural(
     "norm",
     norm_forward,
     norm_pullback,
     formula=r"\left\| {0} \right\|",
-    kinks=(lambda x, **options: norm_forward(x, **options) if x.size else inf,),
+    kinks=(length,),
     # Odd powers of |x| bend where an entry changes its sign.
     edges=(lambda x, ord=2, axis=None, keepdims=False: 1.0 if ord % 2 == 0 else x,),
     extremes=((1e200,), (1e-200,), (0.0,)),

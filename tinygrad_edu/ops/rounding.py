@@ -14,7 +14,7 @@ AROUND_0, DIVISORS = (-8.0, 8.0), (0.5, 8.0)
 
 
 def beside_an_integer(x: Any) -> Any:
-    """How far x is from the next integer."""
+    """0 where x is a whole number; else how far it is from one."""
     return x - np.rint(x)
 
 
@@ -76,9 +76,10 @@ def modf(x: Any) -> tuple[Any, Any]:
 
 
 def beside_a_multiple(a: Any, b: Any) -> Any:
-    """How far a is from the next multiple of b, or b from where it would be one, if that is less.
+    """0 where the first is a multiple of the second.
 
-    0 too where b is 0, and there is no quotient.
+    Else how far a is from one, or b from where it would be one, if that is less. 0 too where b is
+    0, and there is no quotient.
     """
     with np.errstate(all="ignore"):
         turns = np.divide(a, b)
