@@ -153,8 +153,9 @@ def verdict(
         if off > bar:
             return wrong(claim, expected, bar, "" if error is None else "lost")
         rounded = off > TOLERANCE * size + FLOOR
-        share = off / size if size else 1.0
-        digits = min(-math.log10(nearest(share)), MOST_DIGITS) if off else MOST_DIGITS
+        digits = 0.0 if off else MOST_DIGITS
+        if off and size:
+            digits = min(-math.log10(nearest(off / size)), MOST_DIGITS)
     if claim == expected:
         digits = MOST_DIGITS + 1
     reason = "rounded" if rounded else ""

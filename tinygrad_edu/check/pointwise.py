@@ -86,7 +86,9 @@ def scattered(trial: Trial, count: int, options: Mapping[str, Any]) -> Call:
                 parts.append(magnitudes(op, position, most, rng, kind == "far"))
             else:
                 parts.append(short(numbers(op, position, (most,), kind, rng), 4))
-        first, rest = units(op, position), np.concatenate(parts)
+        rest = np.concatenate(parts)
+        # Of several arguments they would meet on corners where they are equal.
+        first = units(op, position) if len(op.arguments) == 1 else rest[:0]
         mixed = rng.permutation(first), rng.permutation(rest)
         columns.append(np.concatenate(mixed)[: rest.size])
     values = apply(op, columns, options)
