@@ -141,10 +141,10 @@ def test_calls_are_inside_the_domain_and_away_from_kinks(name: str, data: st.Dat
         assert np.shape(out) == np.broadcast_shapes(*(a.shape for a in call.arrays))
 
 
-@pytest.mark.parametrize("kink", one_in(3, ON_KINKS))
+@pytest.mark.parametrize("place", one_in(3, ON_KINKS))
 @given(data=st.data())
-def test_calls_on_a_kink_are_on_that_one_only(kink: tuple[str, int], data: st.DataObject) -> None:
-    name, which = kink
+def test_calls_on_a_kink_are_on_that_one_only(place: tuple[str, int], data: st.DataObject) -> None:
+    name, which = place
     op = te.OPERATIONS[name]
     call = data.draw(strategies.calls_on_kink(op, which))
     for number, kink in enumerate(op.kinks):
