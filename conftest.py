@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from sybil import Sybil
 from sybil.parsers.markdown import PythonCodeBlockParser
 
-from tinygrad_edu.engine.operation import OPERATIONS
+from tests.ops.user_records import restored
 
 
 def remember(namespace: dict[str, Any]) -> None:
     """Keep the registry before a page declares operations, some of them wrong on purpose."""
-    namespace["registered"] = dict(OPERATIONS)
+    namespace["registered"] = stack = ExitStack()
+    stack.enter_context(restored())
 
 
 def forget(namespace: dict[str, Any]) -> None:
     """Leave the registry as it was, for the tests that draw from it."""
-    OPERATIONS.clear()
-    OPERATIONS.update(namespace["registered"])
+    namespace["registered"].close()
 
 
 pages = Sybil(

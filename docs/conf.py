@@ -84,7 +84,7 @@ class WithoutGaps(SphinxTransform):
             element.children = [
                 child
                 for before, child, after in zip(words, element.children, words[2:], strict=False)
-                if child != "\n" or not JAPANESE_END.search(f"{before}\n{after}")
+                if child != "\n" or not JAPANESE_END.search(f"{before[-1:]}\n{after[:1]}")
             ]
 
 

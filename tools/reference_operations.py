@@ -137,12 +137,11 @@ def pages() -> dict[str, str]:
     names = supported()
     written = {"operations": overview(records, names)}
     for page, (heading, _) in SUBJECTS.items():
-        named = {op: names.get(op, []) for op in records[page]}
-        sections = [
-            section(op, called) for op, called in named.items() if not hidden_part(op, called)
-        ]
-        if parts := [section(op, [], 3) for op, called in named.items() if hidden_part(op, called)]:
-            sections += [PARTS, *parts]
+        called = {op: names.get(op, []) for op in records[page]}
+        parts = [op for op in records[page] if hidden_part(op, called[op])]
+        sections = [section(op, called[op]) for op in records[page] if op not in parts]
+        if parts:
+            sections += [PARTS, *(section(op, [], level=3) for op in parts)]
         written[f"operations/{page}"] = f"# {heading}\n\n" + "\n".join(sections)
     return written
 

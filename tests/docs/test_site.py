@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 import pytest
 
 import tinygrad_edu as te
+from tests.docs.test_page_pictures import every_page
 from tinygrad_edu import cli
 from tinygrad_edu.activations import ACTIVATIONS
 from tinygrad_edu.nn.init import INITIALISERS
@@ -367,7 +368,7 @@ def test_spelling() -> None:
 
 
 def test_no_line_is_taken_for_a_comment() -> None:
-    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/*/*.md")]
+    pages = every_page()
     assert len(pages) > 50
     for page in pages:
         prose = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)

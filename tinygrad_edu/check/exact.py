@@ -153,15 +153,12 @@ def verdict(
         if off > bar:
             return wrong(claim, expected, bar, "" if error is None else "lost")
         rounded = off > TOLERANCE * size + FLOOR
-        digits = 0.0 if off else MOST_DIGITS
-        if off and size:
-            digits = min(-math.log10(nearest(off / size)), MOST_DIGITS)
+        share = nearest(off / size) if size else float(off > 0)
+        digits = min(max(-math.log10(share), 0.0), MOST_DIGITS) if share else MOST_DIGITS
     if claim == expected:
         digits = MOST_DIGITS + 1
     reason = "rounded" if rounded else ""
-    return Verdict(
-        "correct", claim, expected, bar, expected - bar, expected + bar, max(digits, 0.0), reason
-    )
+    return Verdict("correct", claim, expected, bar, expected - bar, expected + bar, digits, reason)
 
 
 def formula_error(formula: Callable[[int], Any], true: Any, digits: int) -> Any:
