@@ -20,12 +20,12 @@ from tools.png import FOLDER, reduced, small, write
 def zoom() -> Figure:
     """The curve x² around 3, three times, each ten times closer, with the line of slope 6."""
     with figure_context():
-        figure = new_figure(9.0, 3.2)
+        figure = new_figure(6.6, 2.9)
         for position, width in enumerate((2.0, 0.2, 0.02), 1):
             axes = figure.add_subplot(1, 3, position)
             x = np.linspace(3 - width, 3 + width, 101)
             axes.plot(x, x * x, color=COLOURS[0], linewidth=2.5, label="x · x")
-            axes.plot(x, 9 + 6 * (x - 3), "--", color=COLOURS[1], label="straight line of slope 6")
+            axes.plot(x, 9 + 6 * (x - 3), "--", color=COLOURS[1], label="slope 6")
             axes.plot(3, 9, "o", color=COLOURS[-1])
             axes.set_title(f"{3 - width:g} to {3 + width:g}", fontsize="medium")
             axes.set_xticks([3 - width, 3, 3 + width])
